@@ -15,6 +15,7 @@ fn each_public_name_has_one_path() {
         ".",
         "../contract",
         "../store-lmdb",
+        "../store-sharded",
         "../bus-nats",
         "../bus-rabbitmq",
     ] {
@@ -101,8 +102,10 @@ fn show(item: &str, folder: &Path, module: &str, paths: &mut Paths) {
         "use" if rest.starts_with("midgard_macros::") => {}
         "use" => {
             let end = rest.find(';').unwrap_or_default();
+            let list = &rest[..end];
+            assert!(!list.contains('*'), "name what {module} shows: {list}");
             let separators = |letter: char| !letter.is_alphanumeric() && !"_: ".contains(letter);
-            for path in rest[..end].split(separators) {
+            for path in list.split(separators) {
                 let name = path.rsplit([':', ' ']).next().unwrap_or_default();
                 add(name, module, paths);
             }

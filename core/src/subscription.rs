@@ -6,8 +6,8 @@ use crate::consumer::handler::{Call, Continuous, Handler};
 use crate::consumer::start::StartFrom;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::consumer::{HandlerError, ProjectError};
-use crate::event::codec;
 use crate::event::codec::DecodeError;
+use crate::event::reading;
 use crate::event::reading::with_sources;
 use crate::event::record::{RecordedEvent, RecordedEventRef};
 use crate::event::registry::{Registry, RegistryError};
@@ -88,7 +88,7 @@ impl<E: EventSet> Subscription<E> {
             start,
             Query::events::<E>(),
             with_sources(E::DESCRIPTORS),
-            Arc::new(codec::decode::<E>),
+            Arc::new(reading::decode::<E>),
         )
     }
 

@@ -81,7 +81,7 @@ mod tests {
         let mut traced = BTreeSet::new();
         let core = Path::new(env!("CARGO_MANIFEST_DIR"));
         collect(&core.join("src"), &mut traced);
-        for other in ["store-lmdb", "bus-nats", "bus-rabbitmq"] {
+        for other in ["store-lmdb", "store-sharded", "bus-nats", "bus-rabbitmq"] {
             let folder = core.join("..").join(other).join("src");
             if !folder.is_dir() {
                 // The package by itself, as it is published.

@@ -5,5 +5,5 @@
 
 #[test]
 fn mistakes_and_what_is_said_of_them() {
-    trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+    trybuild::TestCases::new().compile_fail("ui/*.rs");
 }

@@ -1,26 +1,17 @@
 //! Opening a store that is picked on the command line.
 
-use midgard::store::StoreError;
-use midgard::{DynStore, MemoryStore};
+use midgard::DynStore;
+use midgard::store::OpenError;
 use midgard_store_lmdb::LmdbStore;
 use std::path::Path;
 
-/// The kind of store that keeps the events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum StoreKind {
-    /// On disk, in a directory.
-    Lmdb,
-    /// In memory: gone when the program ends.
-    Memory,
-}
-
-/// Opens a store; one on disk in `directory`, which is created if it is missing.
+/// Opens the store at an address; without one, the store on disk in `directory`, which is created if it is missing.
 ///
 /// # Errors
 /// When the store cannot be opened.
-pub fn open(kind: StoreKind, directory: &Path) -> Result<DynStore, StoreError> {
-    match kind {
-        StoreKind::Lmdb => LmdbStore::open(directory).map(DynStore::new),
-        StoreKind::Memory => Ok(DynStore::new(MemoryStore::new())),
+pub async fn open(address: Option<&str>, directory: &Path) -> Result<DynStore, OpenError> {
+    match address {
+        Some(address) => DynStore::open(address).await,
+        None => Ok(DynStore::embedded(LmdbStore::open(directory)?)),
     }
 }

@@ -36,7 +36,7 @@ impl Listing {
 
     fn shop(&self) -> Command {
         let mut shop = support::shop(self.path());
-        shop.args(["--store", "memory"]);
+        shop.args(["--store", "memory:"]);
         shop
     }
 
@@ -51,7 +51,7 @@ impl Listing {
 #[test]
 fn the_sample_is_what_is_read_without_a_file() {
     let mut shop = Command::new(env!("CARGO_BIN_EXE_shop"));
-    let (code, report, errors) = run(shop.args(["--store", "memory"]));
+    let (code, report, errors) = run(shop.args(["--store", "memory:"]));
     assert_eq!(
         (code, report.as_str(), errors.as_str()),
         (Some(0), SAMPLE_REPORT, "")
@@ -65,7 +65,7 @@ fn another_limit_approves_other_orders() {
     let sample = fs::read_to_string(SAMPLE).unwrap();
     for (limit, cents) in [("0.00", 0), ("29.33", 2_933), ("250", 25_000)] {
         let mut shop = support::shop(SAMPLE);
-        let (code, report, _) = run(shop.args(["--store", "memory", "--credit-limit", limit]));
+        let (code, report, _) = run(shop.args(["--store", "memory:", "--credit-limit", limit]));
         assert_eq!((code, report), (Some(0), expected_report(&sample, cents)));
     }
 }
@@ -224,7 +224,7 @@ fn another_listing_on_the_same_events_is_refused() {
 #[test]
 fn a_file_that_is_not_there_is_a_failure_of_another_kind() {
     let mut shop = support::shop("no/such/listing.txt");
-    let (code, report, errors) = run(shop.args(["--store", "memory"]));
+    let (code, report, errors) = run(shop.args(["--store", "memory:"]));
     assert_eq!((code, report.as_str()), (Some(1), ""));
     assert!(errors.starts_with("no/such/listing.txt could not be opened: "));
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use midgard::{DynStore, LogId, Position, Store};
-use midgard_examples::open::{StoreKind, open};
+use midgard_examples::open::open;
 use midgard_examples::shop::report::Report;
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ const ORDERS: u64 = 6919;
 
 fn shop(listing: impl AsRef<Path>, data: &Path) -> Command {
     let mut shop = support::shop(listing);
-    shop.args(["--store", "lmdb", "--data"]).arg(data);
+    shop.arg("--data").arg(data);
     shop
 }
 
@@ -27,7 +27,7 @@ fn events(store: &DynStore) -> u64 {
 }
 
 fn store(data: &Path) -> DynStore {
-    open(StoreKind::Lmdb, data).expect("the store opens")
+    midgard::block_on(open(None, data)).expect("the store opens")
 }
 
 /// Kills a run once the store has so many events; `false` when it ended by itself before.

@@ -14,7 +14,7 @@
 //! But if the environment variable `CI` is set, it panics, so that nothing is skipped unnoticed where all must pass.
 //! It also panics when the server is installed and does not start.
 
-use crate::{LentRabbitMq, Nats, RabbitMq, ServerError};
+use crate::{LentRabbitMq, Nats, Postgres, RabbitMq, ServerError};
 use std::borrow::Borrow;
 use std::error::Error;
 use std::io::{self, Write};
@@ -114,6 +114,38 @@ pub fn old_nats(test: &str) -> Option<Nats> {
 pub fn shared_nats(test: &str) -> Option<&'static Nats> {
     static SHARED: OnceLock<Result<Nats, ServerError>> = OnceLock::new();
     started(test, SHARED.get_or_init(Nats::start).as_ref())
+}
+
+/// Starts a PostgreSQL server for this test alone, which never syncs.
+///
+/// # Panics
+/// As [`rabbitmq`].
+#[must_use]
+#[track_caller]
+pub fn postgres(test: &str) -> Option<Postgres> {
+    started(test, Postgres::start_unsynced())
+}
+
+/// Starts a PostgreSQL server for this test alone that accepts only TLS.
+///
+/// # Panics
+/// As [`rabbitmq`].
+#[must_use]
+#[track_caller]
+pub fn postgres_with_tls(test: &str) -> Option<Postgres> {
+    started(test, Postgres::start_with_tls())
+}
+
+/// Returns the PostgreSQL server of all tests in this program that do not stop it, which never syncs. Each test makes
+/// a [database](Postgres::create_database) of its own there.
+///
+/// # Panics
+/// As [`rabbitmq`].
+#[must_use]
+#[track_caller]
+pub fn shared_postgres(test: &str) -> Option<&'static Postgres> {
+    static SHARED: OnceLock<Result<Postgres, ServerError>> = OnceLock::new();
+    started(test, SHARED.get_or_init(Postgres::start_unsynced).as_ref())
 }
 
 #[track_caller]

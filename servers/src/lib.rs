@@ -1,4 +1,4 @@
-//! Real message brokers on loopback, for tests, examples and the bench.
+//! Real message brokers and databases on loopback, for tests, examples and the bench.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), midgard_test_servers::ServerError> {
@@ -17,8 +17,8 @@
 //! program is killed.
 //!
 //! `scripts/setup` installs the servers. In a test use [`rabbitmq`], [`nats`] and the others of [`for_tests`], which skip
-//! the test on a machine without them. Where many tests can use one server, use [`shared_rabbitmq`] or [`shared_nats`];
-//! where each kills it, [`lent_rabbitmq`].
+//! the test on a machine without them. Where many tests can use one server, use [`shared_rabbitmq`], [`shared_nats`] or
+//! [`shared_postgres`]; where each kills it, [`lent_rabbitmq`].
 //!
 //! Everything here blocks, and it runs on Linux.
 
@@ -28,15 +28,17 @@ pub mod for_tests;
 mod lent;
 mod nats;
 mod port;
+mod postgres;
 mod processes;
 mod rabbitmq;
 mod ready;
 
 pub use error::ServerError;
 pub use for_tests::{
-    has_rabbitmq, lent_rabbitmq, nats, nats_with_tls, old_nats, rabbitmq, rabbitmq_with_tls,
-    shared_nats, shared_rabbitmq,
+    has_rabbitmq, lent_rabbitmq, nats, nats_with_tls, old_nats, postgres, postgres_with_tls,
+    rabbitmq, rabbitmq_with_tls, shared_nats, shared_postgres, shared_rabbitmq,
 };
 pub use lent::LentRabbitMq;
 pub use nats::Nats;
+pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;

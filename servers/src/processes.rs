@@ -136,13 +136,36 @@ impl Processes {
         end
     }
 
+    /// Does what [`kill`](Self::kill) does, also to processes of the server that have left its group.
+    pub(crate) fn kill_with_descendants(&mut self) {
+        let server = self.members.last().map(Child::id);
+        let descendants = server.map(children_of).unwrap_or_default();
+        self.kill();
+        // They end by themselves soon after the server, but may do some more work before.
+        for child in descendants.into_iter().filter_map(Pid::from_raw) {
+            let _ = kill_process(child, Signal::KILL);
+            while rustix::process::test_kill_process(child).is_ok() {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
     /// Asks the server to stop, and waits until it has.
     pub(crate) fn stop(&mut self) -> Result<(), ServerError> {
+        self.stop_by(Signal::TERM)
+    }
+
+    /// Asks the server to stop without waiting for its clients, and waits until it has.
+    pub(crate) fn interrupt(&mut self) -> Result<(), ServerError> {
+        self.stop_by(Signal::INT)
+    }
+
+    fn stop_by(&mut self, signal: Signal) -> Result<(), ServerError> {
         let Some(server) = self.members.last().and_then(pid) else {
             return Ok(());
         };
         // It fails when the server has ended already, which the loop sees.
-        let _ = kill_process(server, Signal::TERM);
+        let _ = kill_process(server, signal);
         let started = Instant::now();
         while !self.has_ended() {
             if started.elapsed() > STOPS_WITHIN {
@@ -201,6 +224,20 @@ impl Drop for Processes {
 
 fn pid(child: &Child) -> Option<Pid> {
     Pid::from_raw(child.id().cast_signed())
+}
+
+/// Returns the processes that a process has started and that have not ended.
+fn children_of(parent: u32) -> Vec<i32> {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = all.filter_map(|process| process.file_name().to_str()?.parse().ok());
+    numbers
+        .filter(|process: &i32| {
+            let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+            let mut lines = status.lines();
+            let line = lines.find_map(|line| line.strip_prefix("PPid:"));
+            line.is_some_and(|number| number.trim().parse() == Ok(parent))
+        })
+        .collect()
 }
 
 /// Runs `command` to its end and returns its output. If it fails, the output is in the error.

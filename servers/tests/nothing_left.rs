@@ -4,7 +4,9 @@
 //! of its servers have that in their environment or among their arguments.
 #![allow(clippy::unwrap_used)]
 
-use midgard_test_servers::{nats, rabbitmq, shared_nats, shared_rabbitmq};
+use midgard_test_servers::{
+    nats, postgres, rabbitmq, shared_nats, shared_postgres, shared_rabbitmq,
+};
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -107,7 +109,10 @@ fn after_the_program_was_killed() {
     let name = "after_the_program_was_killed";
     if is_program() {
         let _own = nats(name);
-        if shared_rabbitmq(name).is_some() && shared_nats(name).is_some() {
+        if shared_rabbitmq(name).is_some()
+            && shared_nats(name).is_some()
+            && shared_postgres(name).is_some()
+        {
             say_and_wait();
         }
         return;
@@ -115,9 +120,9 @@ fn after_the_program_was_killed() {
     let Some(mut program) = Program::start(name) else {
         return;
     };
-    // Two of NATS; the virtual machine of Erlang, its name service and its helpers; three that watch.
+    // Two of NATS; the virtual machine of Erlang, its name service and its helpers; PostgreSQL; four that watch.
     let processes = program.processes();
-    assert!(processes.len() >= 7, "{processes:#?}");
+    assert!(processes.len() >= 9, "{processes:#?}");
     program.process.kill().unwrap();
     program.process.wait().unwrap();
     program.assert_nothing_left();
@@ -127,7 +132,10 @@ fn after_the_program_was_killed() {
 fn after_the_program_ended() {
     let name = "after_the_program_ended";
     if is_program() {
-        if shared_rabbitmq(name).is_some() && shared_nats(name).is_some() {
+        if shared_rabbitmq(name).is_some()
+            && shared_nats(name).is_some()
+            && shared_postgres(name).is_some()
+        {
             say_and_wait();
         }
         return;
@@ -144,7 +152,7 @@ fn after_the_program_ended() {
 fn after_the_servers_were_dropped() {
     let name = "after_the_servers_were_dropped";
     if is_program() {
-        if rabbitmq(name).is_some() && nats(name).is_some() {
+        if rabbitmq(name).is_some() && nats(name).is_some() && postgres(name).is_some() {
             say_and_wait();
         }
         return;

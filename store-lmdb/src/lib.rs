@@ -71,6 +71,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod about;
+mod address;
 mod address_space;
 mod checksum;
 mod creation;

@@ -38,7 +38,7 @@ pub(crate) struct Effect {
 /// The transaction of a handler.
 pub(crate) type TransactionOf<H> = <<H as Handler>::Notes as NoteStore>::Transaction;
 
-/// A subscription or a projection, as the consumer sees it.
+/// A subscription, a projection, a process manager or an outbox, as the consumer sees it.
 pub(crate) trait Handler: Send + Sync {
     /// Where the notes are kept.
     type Notes: NoteStore;

@@ -1,4 +1,4 @@
-//! What subscriptions and projections have in common: reading and handling events, and keeping checkpoints.
+//! What subscriptions, projections, process managers and outboxes have in common: reading and handling events, and keeping checkpoints.
 
 pub(crate) mod about;
 pub(crate) mod batch;

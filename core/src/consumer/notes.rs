@@ -66,7 +66,7 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Creates the keys; `kind` is `subscription` or `projection`; a name has no slash.
+    /// Creates the keys; `kind` is `subscription`, `projection`, `process`, `outbox` or `outbox@{bus}`; a name has no slash.
     pub(crate) fn new(kind: &str, name: &str) -> Self {
         let own = format!("{kind}/{name}/");
         Keys {

@@ -62,7 +62,7 @@ pub(crate) async fn continuous<S: Store, H: Continuous>(
                 place,
                 failures,
                 message,
-            } => failed(&control, &progress, place, failures, message).await?,
+            } => until_restarted(&control, &progress, place, failures, message).await?,
         }
     }
     progress.set_state(ConsumerState::Stopped);
@@ -123,7 +123,7 @@ where
             if progress.kind() == ConsumerKind::Inbox {
                 control.lose_receiver();
             }
-            return failed(&control, &progress, None, failures, message).await;
+            return until_restarted(&control, &progress, None, failures, message).await;
         }
         progress.failed(ConsumerState::Retrying, None, failures, message);
         control.back_off(wake_count, failures).await;
@@ -131,7 +131,7 @@ where
 }
 
 /// Waits until a failed consumer is restarted. If the program ends first, the consumer ends.
-pub(crate) async fn failed(
+pub(crate) async fn until_restarted(
     control: &Control,
     progress: &Progress,
     place: Option<Place>,
@@ -173,7 +173,7 @@ pub(crate) async fn wait_after(
     }
     let (failures, message) = (setbacks.trouble(), text_of(error));
     if setbacks.are_too_many(control.mode()) {
-        return failed(control, progress, None, failures, message).await;
+        return until_restarted(control, progress, None, failures, message).await;
     }
     progress.failed(ConsumerState::Retrying, None, failures, message);
     control.back_off(wake_count, failures).await;
@@ -301,7 +301,7 @@ async fn end_in_standby<S: Store, H: Continuous>(
         return Ok(None);
     }
     let lacks = progress.status().last_error.map(|error| error.message);
-    failed(control, progress, None, 1, lacks.unwrap_or_default()).await?;
+    until_restarted(control, progress, None, 1, lacks.unwrap_or_default()).await?;
     Ok(None)
 }
 

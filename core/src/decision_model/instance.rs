@@ -4,7 +4,7 @@ use super::definition::DecisionModel;
 use super::part::Part;
 use super::selection::Selection;
 use crate::aggregate::{Aggregate, AsId, Replay, State};
-use crate::event::{DecidedEvent, DecodeError, EncodeError, EventSet, RecordedEventRef, codec};
+use crate::event::{DecidedEvent, DecodeError, EncodeError, EventSet, RecordedEventRef, reading};
 use crate::limits::LimitError;
 use crate::place::Version;
 use crate::store::QueryItem;
@@ -113,7 +113,7 @@ impl<A: Aggregate> Replay for Instance<A> {
     }
 
     fn replay(&mut self, event: &RecordedEventRef<'_>) -> Result<(), DecodeError> {
-        for decoded in codec::decode::<A::Event>(event)? {
+        for decoded in reading::decode::<A::Event>(event)? {
             self.state.apply_event(decoded);
         }
         self.version = event.version;

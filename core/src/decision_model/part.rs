@@ -2,7 +2,7 @@
 
 use super::selection::{Selection, selects};
 use crate::aggregate::{Fold, Replay};
-use crate::event::{AnyEvent, DecidedEvent, DecodeError, EventSet, RecordedEventRef, codec};
+use crate::event::{AnyEvent, DecidedEvent, DecodeError, EventSet, RecordedEventRef, reading};
 use crate::limits::LimitError;
 use crate::stream_name::StreamName;
 
@@ -44,7 +44,7 @@ impl<M: Tagged> Part for M {
         event: &RecordedEventRef<'_>,
         selection: &Selection,
     ) -> Result<(), DecodeError> {
-        for event in codec::decode::<M::Event>(event)? {
+        for event in reading::decode::<M::Event>(event)? {
             if selection.is_exact() || selection.selects(&event) {
                 self.apply_event(event);
             }

@@ -1,12 +1,21 @@
 //! Decodes all records and messages into events: for aggregates, subscriptions, projections, process managers,
 //! outboxes and inboxes.
 
-use super::codec::{self, DecodeReason};
+use super::codec::{self, DecodeError, DecodeReason};
 use super::definition::EventSet;
 use super::descriptor::{AnyEvent, EventDescriptor};
 use super::encoded::EncodedRef;
+use super::record::RecordedEventRef;
 use super::upcast::{Decoded, Record, SplitSource, UpcastContext};
 use std::collections::VecDeque;
+
+/// Decodes a recorded event as the events of the set `S` that it stands for, upcasting old versions.
+///
+/// # Errors
+/// [`DecodeError`] names the event, its place, and the reason.
+pub(crate) fn decode<S: EventSet>(event: &RecordedEventRef<'_>) -> Result<Decoded<S>, DecodeError> {
+    read(&event.encoded(), event).map_err(|reason| DecodeError::new(event, reason))
+}
 
 /// Decodes a payload as the events of the set `S` that it stands for, upcasting old versions.
 ///

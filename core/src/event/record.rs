@@ -6,6 +6,7 @@ use crate::event::codec;
 use crate::event::codec::{Codec, DecodeError, EncodeError, ReadBack};
 use crate::event::encoded::{Encoded, EncodedRef};
 use crate::event::metadata::{EventId, HeadersRef, Metadata};
+use crate::event::reading;
 use crate::event::tags::{Tags, TagsRef};
 use crate::event::upcast::{Decoded, Record};
 use crate::limits::{self, LimitError, Limited};
@@ -208,7 +209,7 @@ impl RecordedEvent {
     /// # Errors
     /// [`DecodeError`] names the event, its place, and the reason.
     pub fn decode_all<S: EventSet>(&self) -> Result<Decoded<S>, DecodeError> {
-        codec::decode(&self.view())
+        reading::decode(&self.view())
     }
 }
 
@@ -290,7 +291,7 @@ impl RecordedEventRef<'_> {
     /// # Errors
     /// As [`RecordedEvent::decode`].
     pub fn decode<S: EventSet>(&self) -> Result<S, DecodeError> {
-        let decoded = codec::decode(self)?;
+        let decoded = reading::decode(self)?;
         decoded
             .one()
             .map_err(|reason| DecodeError::new(self, reason))
@@ -302,7 +303,7 @@ impl RecordedEventRef<'_> {
     /// # Errors
     /// [`DecodeError`] names the event, its place, and the reason.
     pub fn decode_all<S: EventSet>(&self) -> Result<Decoded<S>, DecodeError> {
-        codec::decode(self)
+        reading::decode(self)
     }
 }
 

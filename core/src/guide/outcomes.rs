@@ -18,6 +18,7 @@
 //! | a request on several aggregates or models at once | [`Repositories::execute_together_once`](crate::repository::Repositories::execute_together_once) |
 //! | a request that a decision model decides | [`Repositories::execute_once`](crate::repository::Repositories::execute_once) |
 //! | a command that changes nothing the second time | [`Repository::execute`], whose `decide` returns [`Events::none()`](crate::Events::none) then |
+//! | an append of a repository, while the process goes on | nothing more to do with [`Repository::with_repeats_for`] |
 //! | an append of your own | the same [`Append`](crate::store::Append), with the same event ids |
 //! | a message | nothing to do: an [`Inbox`](macro@crate::Inbox) remembers what it has handled |
 //! | a command to another service | see [below](#commands-to-other-services) |
@@ -99,7 +100,9 @@
 //! With [`ExpectedVersion::Any`](crate::store::ExpectedVersion) and `Exists`, that holds for the last
 //! [`RECENT_EVENTS`](crate::store::rules::RECENT_EVENTS) events of the log. A repository creates new events whenever it is
 //! called: repeating a [`save`](crate::Repository::save) or a [`commit`](crate::Repository::commit) with the same expected
-//! version conflicts with its own first attempt. Load the aggregate to see what happened, or use a key.
+//! version conflicts with its own first attempt. So let the repository repeat its append itself:
+//! [`with_repeats_for`](crate::Repository::with_repeats_for) does so while the outcome is unknown. After a failure of the whole
+//! process, load the aggregate to see what happened, or use a key.
 //!
 //! After `OutcomeUnknown`, the LMDB store accepts no writes until it is reopened; repeat the append then.
 //!
@@ -117,4 +120,5 @@
 //!
 //! [`Repository::execute`]: crate::Repository::execute
 //! [`Repository::execute_once`]: crate::Repository::execute_once
+//! [`Repository::with_repeats_for`]: crate::Repository::with_repeats_for
 //! [`Repository::forget_keys`]: crate::Repository::forget_keys

@@ -41,6 +41,12 @@
 //! [`until(handle.stopped())`](crate::store::EventStream::until) it ends with the program. An embedded store that is picked at run
 //! time can keep views, too, when it is wrapped with [`DynStore::embedded`](crate::DynStore::embedded).
 //!
+//! [`DynStore::open`](crate::DynStore::open) opens a store by its address, so that operators choose: `lmdb:data`,
+//! `memory:`, and those of other packages that the program uses.
+//!
+//! Where one order of all events is too slow, `ShardedStore` of `midgard-store-sharded` spreads streams over several
+//! stores. Each has a log of its own, and every consumer a place in each.
+//!
 //! [`DynStore`]: crate::DynStore
 //! [`EventSet`]: crate::EventSet
 //! [`EventStream::follow`]: crate::store::EventStream::follow

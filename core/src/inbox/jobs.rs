@@ -23,7 +23,7 @@ pub(super) struct Done {
     pub(super) settled: Settled,
 }
 
-/// The outcome of the message of a job.
+/// The outcome of a job.
 pub(super) enum Settled {
     Done,
     /// The request must be tried again later.

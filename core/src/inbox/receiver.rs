@@ -10,7 +10,7 @@ use crate::bus::{BusError, Deliveries, Queue, Received, Subscriber};
 use crate::consumer::control::Mode;
 use crate::consumer::ended::RunError;
 use crate::consumer::status::ConsumerState;
-use crate::consumer::supervise::failed;
+use crate::consumer::supervise::until_restarted;
 use crate::give_way::give_way;
 use futures_timer::Delay;
 use futures_util::StreamExt as _;
@@ -80,7 +80,8 @@ async fn receive_until_end<D: Dispatch, B: Subscriber>(
                     End::Stopped => break,
                     End::Lost(error) => error,
                     End::Failed(times, message) => {
-                        failed(&worker.control, &worker.progress, None, times, message).await?;
+                        until_restarted(&worker.control, &worker.progress, None, times, message)
+                            .await?;
                         continue;
                     }
                 }
@@ -89,7 +90,7 @@ async fn receive_until_end<D: Dispatch, B: Subscriber>(
         failures += 1;
         let message = error.to_string();
         if let BusError::Unusable { .. } = error {
-            failed(&worker.control, &worker.progress, None, failures, message).await?;
+            until_restarted(&worker.control, &worker.progress, None, failures, message).await?;
             continue;
         }
         let state = ConsumerState::Retrying;

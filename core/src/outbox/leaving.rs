@@ -4,7 +4,7 @@ use super::Outbox;
 use super::definition::Publish;
 use crate::bus::{Message, Purpose};
 use crate::consumer::HandlerError;
-use crate::event::codec::{self, DecodeError};
+use crate::event::codec::DecodeError;
 use crate::event::reading;
 use crate::event::record::RecordedEventRef;
 use crate::event::{AnyEvent, Decoded, Encoded, Event, EventPayload};
@@ -91,7 +91,7 @@ pub(super) fn events_of<E: Event>(
 ) -> Result<impl Iterator<Item = (E, Option<Part>)>, RouteError> {
     let (events, first, is_part) = match leaving {
         Leaving::Recorded => {
-            let decoded = codec::decode::<E>(event).map_err(RouteError::Decode)?;
+            let decoded = reading::decode::<E>(event).map_err(RouteError::Decode)?;
             (decoded, 0, false)
         }
         Leaving::Part(part, number) => {

@@ -9,40 +9,24 @@ use std::sync::Arc;
 /// that database's transaction; `examples/sql-views/src/store.rs` does so for SQLite, with `sqlx`:
 ///
 /// ```ignore
+/// impl NoteStore for SqliteViews { .. } // transactions, and the notes in them
+///
 /// impl ViewStore for SqliteViews {
-///     type Transaction = sqlx::Transaction<'static, Sqlite>;
-///     type Error = SqlError;
-///
-///     async fn begin(&self, _: &Generation) -> Result<Self::Transaction, SqlError> {
-///         Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+///     async fn activate(&self, transaction: &mut Self::Transaction, generation: &Generation) -> Result<(), SqlError> {
+///         // .. in the same transaction: readers find the tables of this generation from now on.
 ///     }
-///
-///     async fn get(&self, transaction: &mut Self::Transaction, key: &str) -> Result<Option<String>, SqlError> {
-///         let value = sqlx::query_scalar("SELECT value FROM midgard_notes WHERE key = ?");
-///         Ok(value.bind(key).fetch_optional(&mut **transaction).await?)
-///     }
-///     // .. `put`, `list` and `commit` likewise; `prepare`, `activate` and `discard` for tables by generation.
+///     // .. `prepare` makes the tables of a generation, and `discard` drops them.
 /// }
 /// ```
 ///
-/// Midgard keeps its own notes (checkpoints, leases, dead letters) alongside the rows, as texts by key in whatever
-/// table the implementation likes: it needs only `get`, `put` and `list`.
+/// Midgard keeps its own notes (checkpoints, leases, dead letters) alongside the rows, in the same transactions: see
+/// [`NoteStore`].
 ///
 /// # What an implementation must guarantee
 ///
 /// The crate `midgard-contract` tests these rules, with `view_store_contract!`.
 ///
-/// - **All or nothing.** Rows and notes of a transaction are committed together, even when the process is killed.
-///   A dropped transaction changes nothing. A commit that has not made every change is an error, even when the
-///   database has already rolled the transaction back by itself: PostgreSQL then answers `COMMIT` without an error,
-///   and SQLite runs what follows outside of any transaction.
-/// - **What was read still holds at the commit,** including that a note was absent: this is how a worker knows that
-///   its work is still its own. Run serializable transactions, make one wait for the other, or compare at the commit
-///   and fail; `SELECT .. FOR UPDATE` does not lock what is missing. (A note that is new in a listed range may be
-///   missed.)
-/// - **A transaction sees its own changes,** with `get`, `list` and rows alike.
-/// - **Notes are any texts** without the character NUL. Prefixes are literal: in `LIKE`, `_` and `%` are wildcards.
-///   Lists are in the order of bytes: in PostgreSQL, use a column with `COLLATE "C"`.
+/// - **All that a [`NoteStore`] guarantees,** for rows as for notes: they are committed together or not at all.
 /// - **Generations are separate,** and readers switch from one to the next within the commit.
 ///
 /// Transactions may wait for each other: no caller that holds one begins another. Their order does not matter, but if one
@@ -53,7 +37,7 @@ use std::sync::Arc;
 /// | when | in one transaction |
 /// |---|---|
 /// | a projection starts, or continues after a change of plan | `begin`, `get`, and where needed `prepare` of a new generation, `activate` of a complete one; `put`, `commit` |
-/// | there are events | `begin`, `get` of the lease, each event's handler and `check`, `put` of the checkpoint, `commit` |
+/// | there are events | `begin_generation`, `get` of the lease, each event's handler and `check`, `put` of the checkpoint, `commit` |
 /// | a handler fails | its transaction is dropped; the events before it are handled again, and committed |
 /// | every third of a lease; every 100 ms by a worker while others own a partition | `begin`, `get`, and where a partition is requested, kept or handed over `put`, `commit`; then, by an owner, `begin_read`, `get`, `list` |
 /// | a program reads the checkpoint or dead letters | `begin_read`, `get`, `list` |

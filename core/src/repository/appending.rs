@@ -1,6 +1,6 @@
 //! What the caller decided on a single aggregate: events to append, or the end of its stream.
 
-use super::{Loaded, Repository, encoding};
+use super::{Loaded, Repository, encoding, repeating};
 use crate::aggregate::{Aggregate, AsId, Events};
 use crate::event::codec::EncodeError;
 use crate::event::metadata::Metadata;
@@ -39,9 +39,8 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     ) -> Result<Appended, AppendError> {
         let stream = StreamName::of::<A>(id)?;
         let events = self.encode(&stream, &events.into(), metadata)?;
-        self.store
-            .append(Append::to(stream, expected, events))
-            .await
+        let append = Append::to(stream, expected, events);
+        repeating::append(&self.store, append, self.tries.repeat_for).await
     }
 
     /// Appends the decisions on a loaded aggregate, if nobody appended since it was loaded. Never retried: the
@@ -67,7 +66,8 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
             let (stream, expected) = (loaded.stream().clone(), loaded.starting_version());
             let events = self.encode(&stream, &pending, metadata)?;
             let append = Append::to(stream, expected, events);
-            let appended = self.store.append(append).await?;
+            let time = self.tries.repeat_for;
+            let appended = repeating::append(&self.store, append, time).await?;
             loaded.committed(&appended);
         }
         Ok(loaded)

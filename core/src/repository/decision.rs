@@ -1,11 +1,26 @@
 //! The loop behind every command: decide, append, and decide again after a conflict.
 
+use super::repeating;
 use crate::repository::{ExecuteError, LoadError};
 use crate::store::AppendError;
 use crate::store::{Append, Appended, Store};
+use std::time::Duration;
 
-/// How often a command is decided again after conflicts.
-pub(super) const RETRIES: u32 = 3;
+/// How often, and for how long, a command is tried.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tries {
+    /// How often it is decided again after conflicts.
+    pub(super) retries: u32,
+    /// For how long the same append is repeated while its outcome is unknown.
+    pub(super) repeat_for: Duration,
+}
+
+impl Tries {
+    pub(super) const DEFAULT: Tries = Tries {
+        retries: 3,
+        repeat_for: Duration::ZERO,
+    };
+}
 
 /// A decision that is appended at once: on a stream, on several, or on the events that a query finds.
 ///
@@ -34,10 +49,10 @@ pub(crate) trait Decision: Send {
 /// The outcome of a decision, and the append that stores it.
 pub(crate) type Attempt<T> = (T, Option<Append>);
 
-/// Appends a decision. Decides again after a conflict, at most `retries` times.
+/// Appends a decision. Decides again after a conflict, a bounded number of times.
 pub(crate) async fn append_decision<S: Store, D: Decision>(
     store: &S,
-    retries: u32,
+    allowed: Tries,
     mut decision: D,
 ) -> Result<(D::Outcome, Option<Appended>), ExecuteError<D::Error>> {
     let (mut tries, mut conflict) = (0, None);
@@ -47,7 +62,7 @@ pub(crate) async fn append_decision<S: Store, D: Decision>(
             return Ok((done, None));
         }
         if let Some(last) = conflict.take() {
-            again(last, tries, retries)?;
+            check_tries(last, tries, allowed.retries)?;
         }
         tries += 1;
         let decided = decision.decide(tries).await;
@@ -67,7 +82,7 @@ pub(crate) async fn append_decision<S: Store, D: Decision>(
         let Some(append) = append else {
             return Ok((outcome, None));
         };
-        match store.append(append).await {
+        match repeating::append(store, append, allowed.repeat_for).await {
             Ok(appended) => return Ok((outcome, Some(appended))),
             Err(error) if !is_overtaken(&error) => return Err(ExecuteError::Append(error)),
             Err(last) => conflict = Some(last),
@@ -76,7 +91,7 @@ pub(crate) async fn append_decision<S: Store, D: Decision>(
 }
 
 /// Fails if this conflict was met on the last try.
-fn again<E>(last: AppendError, tries: u32, retries: u32) -> Result<(), ExecuteError<E>> {
+fn check_tries<E>(last: AppendError, tries: u32, retries: u32) -> Result<(), ExecuteError<E>> {
     if tries > retries {
         return Err(ExecuteError::Conflict { tries, last });
     }

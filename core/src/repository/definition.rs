@@ -1,6 +1,6 @@
 //! The aggregates of one type.
 
-use super::decision::{RETRIES, append_decision};
+use super::decision::{Tries, append_decision};
 use super::on_stream::OnStream;
 use super::once::{self, OnceKey};
 use super::{ExecuteError, Execution, LoadError, Loaded, replay};
@@ -15,6 +15,7 @@ use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 /// The aggregates of one type in a store.
 ///
@@ -64,7 +65,7 @@ use std::marker::PhantomData;
 /// turns it off; tests with [`given`](crate::testing::given) always read back.
 pub struct Repository<A, S> {
     pub(super) store: S,
-    pub(super) retries: u32,
+    pub(super) tries: Tries,
     pub(super) read_back: ReadBack,
     pub(super) clock: Clock,
     pub(super) aggregate: PhantomData<fn() -> A>,
@@ -76,7 +77,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     pub const fn new(store: S) -> Self {
         Repository {
             store,
-            retries: RETRIES,
+            tries: Tries::DEFAULT,
             read_back: ReadBack::Yes,
             clock: Clock::system(),
             aggregate: PhantomData,
@@ -86,7 +87,21 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     /// Sets how often [`execute`](Repository::execute) decides again after a conflict; 3 when not set.
     #[must_use]
     pub const fn with_retries(mut self, retries: u32) -> Self {
-        self.retries = retries;
+        self.tries.retries = retries;
+        self
+    }
+
+    /// Sets for how long an append is repeated, with the same event ids, while its outcome is unknown
+    /// ([`StoreError::OutcomeUnknown`]: a connection was lost, or a server failed over, in the middle of the commit). Not
+    /// repeated when not set. Once the store answers, the outcome is known: the events are stored once, or the command is
+    /// decided again. After this time the error is returned. Meant for stores that are reached over a network; each append then
+    /// costs a copy of its events.
+    ///
+    /// With [`ExpectedVersion::Any`](crate::store::ExpectedVersion) and `Exists`, a repeat is recognised as long as no more than
+    /// [`RECENT_EVENTS`](crate::store::rules::RECENT_EVENTS) events were appended meanwhile.
+    #[must_use]
+    pub const fn with_repeats_for(mut self, time: Duration) -> Self {
+        self.tries.repeat_for = time;
         self
     }
 
@@ -311,7 +326,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
             metadata,
             once: once.transpose().map_err(LoadError::from)?,
         };
-        let (mut loaded, appended) = append_decision(&self.store, self.retries, decision).await?;
+        let (mut loaded, appended) = append_decision(&self.store, self.tries, decision).await?;
         if let Some(appended) = appended {
             loaded.committed(&appended);
         }
@@ -323,7 +338,7 @@ impl<A, S: Clone> Clone for Repository<A, S> {
     fn clone(&self) -> Self {
         Repository {
             store: self.store.clone(),
-            retries: self.retries,
+            tries: self.tries,
             read_back: self.read_back,
             clock: self.clock.clone(),
             aggregate: PhantomData,
@@ -336,7 +351,7 @@ impl<A: Aggregate, S: fmt::Debug> fmt::Debug for Repository<A, S> {
         f.debug_struct("Repository")
             .field("aggregate", &A::NAME)
             .field("store", &self.store)
-            .field("retries", &self.retries)
+            .field("tries", &self.tries)
             .field("read_back", &self.read_back)
             .finish()
     }

@@ -1,7 +1,7 @@
 //! A loaded aggregate, and the decisions on it since.
 
 use crate::aggregate::{Aggregate, Command, Events, Replay};
-use crate::event::{DecodeError, RecordedEventRef, codec};
+use crate::event::{DecodeError, RecordedEventRef, reading};
 use crate::place::{Place, Version};
 use crate::store::Appended;
 use crate::stream_name::StreamName;
@@ -142,7 +142,7 @@ impl<A: Aggregate> Replay for Loaded<A> {
     }
 
     fn replay(&mut self, event: &RecordedEventRef<'_>) -> Result<(), DecodeError> {
-        for decoded in codec::decode::<A::Event>(event)? {
+        for decoded in reading::decode::<A::Event>(event)? {
             self.state.apply_event(decoded);
         }
         self.stored = event.version;

@@ -13,6 +13,7 @@ mod models;
 mod on_model;
 mod on_stream;
 mod once;
+mod repeating;
 mod replay;
 mod repositories;
 mod unit_models;

@@ -134,7 +134,7 @@ impl<S: Store + Clone> Repositories<S> {
     ) -> Result<Decided<M>, ExecuteError<C::Error>> {
         let once = once.transpose().map_err(LoadError::from)?;
         let decision = OnModel::new(self, &model, command, metadata, once);
-        let (mut decided, appended) = append_decision(&self.store, self.retries, decision).await?;
+        let (mut decided, appended) = append_decision(&self.store, self.tries, decision).await?;
         if let Some(appended) = appended {
             decided.appended(&appended);
         }

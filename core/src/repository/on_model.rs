@@ -104,7 +104,7 @@ impl<M: DecisionModel, S: Store, C: Command<M>> Decision for OnModel<'_, M, S, C
         let events = decided.map_err(ExecuteError::Rejected)?;
         let is_appended = !events.is_empty() || self.once.is_some();
         // After a conflict, only what is new is read.
-        let next = if is_appended && tries <= self.repositories.retries {
+        let next = if is_appended && tries <= self.repositories.tries.retries {
             self.model.__copy()
         } else {
             self.model.__initial()

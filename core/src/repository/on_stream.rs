@@ -28,7 +28,7 @@ impl<A: Aggregate, S: Store, C: Command<A>> Decision for OnStream<'_, A, S, C> {
         let store = &self.repository.store;
         if let Some(once) = &self.once
             && let Some(done) = once.find(store).await?
-            && let Some((stream, version)) = done.place()
+            && let Some((stream, version)) = done.stream_after()
         {
             return Ok(Some(replay::load_at(store, stream, version).await?));
         }

@@ -72,7 +72,7 @@ impl DoneOnce {
     }
 
     /// Returns the stream, and its version afterwards.
-    pub(super) fn place(&self) -> Option<(StreamName, Version)> {
+    pub(super) fn stream_after(&self) -> Option<(StreamName, Version)> {
         let stream = StreamName::from_store(self.stream.as_deref()?);
         Some((stream, Version(self.version)))
     }
@@ -82,27 +82,27 @@ impl DoneOnce {
         self.value.as_ref().map_or("null", |value| value.get())
     }
 
-    /// Returns the position of the last event; `None` when there was none, or when it is no longer there.
-    pub(super) async fn position<S: Store>(
+    /// Returns the place of the last event; `None` when there was none, or when it is no longer there.
+    pub(super) async fn last_place<S: Store>(
         &self,
         store: &S,
-    ) -> Result<Option<Position>, StoreError> {
+    ) -> Result<Option<Place>, StoreError> {
         if let Some(seen) = &self.seen {
-            return Ok(seen.place(store).await?.map(|place| place.position));
+            return seen.place(store).await;
         }
-        let Some((stream, version)) = self.place().filter(|(_, version)| *version > Version::ZERO)
-        else {
+        let after = self.stream_after();
+        let Some((stream, version)) = after.filter(|(_, version)| *version > Version::ZERO) else {
             return Ok(None);
         };
-        let mut position = None;
+        let mut place = None;
         let read = ReadStream::forward(stream).from(version).limit(1);
         store
             .read_stream(&read, &mut |event| {
-                position = (event.version == version).then_some(event.position);
+                place = (event.version == version).then_some(event.place());
                 ControlFlow::Break(())
             })
             .await?;
-        Ok(position)
+        Ok(place)
     }
 }
 

@@ -1,13 +1,13 @@
 //! All aggregates of a store, and commands on several of them at once.
 
-use super::decision::{Attempt, Decision, RETRIES, append_decision};
+use super::decision::{Attempt, Decision, Tries, append_decision};
 use super::once::{self, DoneOnce, OnceKey, Seen};
 use super::{Repository, UnitOfWork};
 use crate::aggregate::Aggregate;
 use crate::clock::Clock;
 use crate::event::codec::{JsonError, ReadBack, from_json};
 use crate::event::metadata::Metadata;
-use crate::place::{Position, Version};
+use crate::place::{Place, Position, Version};
 use crate::repository::{ExecuteError, LoadError};
 use crate::store::{Append, ExpectedVersion, Store};
 use crate::store::{AppendError, StoreError};
@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 /// All aggregates of a store: the [`Repository`] of each type, and commands on several of them in one append; also commands on
 /// [decision models](crate::DecisionModel).
@@ -76,7 +77,7 @@ use std::marker::PhantomData;
 #[derive(Debug, Clone)]
 pub struct Repositories<S> {
     pub(super) store: S,
-    pub(super) retries: u32,
+    pub(super) tries: Tries,
     pub(super) read_back: ReadBack,
     pub(super) clock: Clock,
 }
@@ -87,7 +88,7 @@ impl<S: Store + Clone> Repositories<S> {
     pub const fn new(store: S) -> Self {
         Repositories {
             store,
-            retries: RETRIES,
+            tries: Tries::DEFAULT,
             read_back: ReadBack::Yes,
             clock: Clock::system(),
         }
@@ -96,7 +97,15 @@ impl<S: Store + Clone> Repositories<S> {
     /// Sets how often to decide again after a conflict; 3 when not set. [`of`](Self::of) passes it on.
     #[must_use]
     pub const fn with_retries(mut self, retries: u32) -> Self {
-        self.retries = retries;
+        self.tries.retries = retries;
+        self
+    }
+
+    /// Sets for how long an append is repeated while its outcome is unknown: see
+    /// [`Repository::with_repeats_for`]. [`of`](Self::of) passes it on.
+    #[must_use]
+    pub const fn with_repeats_for(mut self, time: Duration) -> Self {
+        self.tries.repeat_for = time;
         self
     }
 
@@ -124,7 +133,7 @@ impl<S: Store + Clone> Repositories<S> {
     #[must_use]
     pub fn of<A: Aggregate>(&self) -> Repository<A, S> {
         Repository {
-            retries: self.retries,
+            tries: self.tries,
             read_back: self.read_back,
             clock: self.clock.clone(),
             ..Repository::new(self.store.clone())
@@ -240,10 +249,9 @@ impl<S: Store + Clone> Repositories<S> {
             overtaken: None,
             error: PhantomData,
         };
-        let (mut committed, appended) =
-            append_decision(&self.store, self.retries, together).await?;
+        let (mut committed, appended) = append_decision(&self.store, self.tries, together).await?;
         if let Some(appended) = appended {
-            committed.position = appended.position;
+            committed.place = appended.place();
         }
         Ok(committed)
     }
@@ -255,8 +263,8 @@ impl<S: Store + Clone> Repositories<S> {
 pub struct Committed<T> {
     /// The value that `decide` returned.
     pub value: T,
-    /// The position of its last event, to wait until projections have handled it; `None` when there was no event.
-    pub position: Option<Position>,
+    /// The place of its last event, to wait until projections have handled it; `None` when there was no event.
+    pub place: Option<Place>,
 }
 
 /// The closure of a unit of work: an async closure, `async |unit| { .. }`, whose future is `Send`.
@@ -335,8 +343,8 @@ where
                 .map_err(ExecuteError::Append)?;
         }
         let is_any = !append.parts().is_empty() || append.entries().is_some();
-        let position = None;
-        Ok((Committed { value, position }, is_any.then_some(append)))
+        let place = None;
+        Ok((Committed { value, place }, is_any.then_some(append)))
     }
 
     fn overtaken(&mut self) -> Option<AppendError> {
@@ -361,7 +369,7 @@ impl<T> Kept<T> {
         let value = (self.read)(done.value());
         Ok(Some(Committed {
             value: value.map_err(|error| once::unreadable(&self.key.0, error))?,
-            position: done.position(store).await?,
+            place: done.last_place(store).await?,
         }))
     }
 

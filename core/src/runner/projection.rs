@@ -8,7 +8,7 @@ use crate::consumer::notebook::NotebookOf;
 use crate::consumer::progress::Progress;
 use crate::consumer::setbacks::Setbacks;
 use crate::consumer::status::ConsumerState;
-use crate::consumer::supervise::{NEVER, failed, logs_of, wait_after};
+use crate::consumer::supervise::{NEVER, logs_of, until_restarted, wait_after};
 use crate::consumer::track::{ConsumerContext, Ended};
 use crate::consumer::tracks::{give_back, run_tracks};
 use crate::event::metadata::EventId;
@@ -95,7 +95,7 @@ pub(super) async fn run<S: Store, P: Projection>(
             Next::Lacks { seen, error } => {
                 let message = error.to_string();
                 if control.mode() == Mode::Drain {
-                    failed(&control, &progress, None, 1, message).await?;
+                    until_restarted(&control, &progress, None, 1, message).await?;
                     break;
                 }
                 if lacked.as_ref() != Some(&message) {
@@ -143,7 +143,7 @@ pub(super) async fn run<S: Store, P: Projection>(
                 failures,
                 message,
             } => {
-                failed(&control, &progress, place, failures, message).await?;
+                until_restarted(&control, &progress, place, failures, message).await?;
                 // After a restart it acts like a new program.
                 (near, was_active) = (None, false);
             }

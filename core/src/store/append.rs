@@ -191,6 +191,11 @@ impl Append {
         self.entries.as_deref()
     }
 
+    /// Takes the changes of entries out, and the entries they expect.
+    pub fn take_entries(&mut self) -> Option<EntryWrite> {
+        self.entries.take().map(|entries| *entries)
+    }
+
     /// Returns all events of all parts, in order.
     pub fn events(&self) -> impl Iterator<Item = &NewEvent> {
         self.parts.iter().flat_map(|part| &part.events)

@@ -66,6 +66,13 @@ pub enum StoreError {
         /// What failed.
         reason: String,
     },
+    /// The server of the store cannot be reached, or has no connection to spare. Nothing was written. The store works
+    /// again as soon as the server does.
+    #[error("the store cannot be reached: {reason}")]
+    Unreachable {
+        /// What failed, and what to do.
+        reason: String,
+    },
     /// The store was closed, or its writer ended.
     #[error("the store at {location} is closed; open it again")]
     Closed {

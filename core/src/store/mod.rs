@@ -1,5 +1,6 @@
 //! The contract of a store, and the types that all stores share.
 
+mod address;
 mod append;
 pub(crate) mod definition;
 mod entries;
@@ -18,6 +19,7 @@ mod versions;
 
 pub use crate::give_way::give_way;
 pub use crate::process_mark::ProcessMark;
+pub use address::{Forms, OpenError, Opening, Scheme};
 pub use append::{Append, AppendPart, Appended, ExpectedVersion};
 pub(crate) use definition::Store;
 pub use definition::Visit;

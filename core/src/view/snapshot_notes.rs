@@ -97,7 +97,7 @@ impl SnapshotNotes {
         failed.map_or(Ok(notes), Err)
     }
 
-    /// Joins the changed and the read notes with other changes, and releases the snapshot.
+    /// Joins the changed and the read notes with other changes.
     pub(super) fn into_write(self, changes: UnsortedChanges) -> EntryWrite {
         self.notes.into_write(changes)
     }

@@ -116,7 +116,10 @@ fn a_model_and_an_aggregate_are_decided_in_one_append() {
         let school = with_course(store.clone()).await;
         let done = school.execute_together(async |unit| subscribe_and_hire(unit).await);
         let done = done.await.unwrap();
-        assert_eq!((done.value, done.position), (1, Some(Position(3))));
+        assert_eq!(
+            (done.value, done.place),
+            (1, Some(Place::main(Position(3))))
+        );
         let events = log(&store).await;
         assert_eq!(
             names_and_streams(&events[1..]),
@@ -305,7 +308,10 @@ fn a_unit_that_was_overtaken_by_its_own_key_on_its_last_try_is_answered_with_its
             Ok(kim.hired + 7)
         });
         let done = done.await.unwrap();
-        assert_eq!((done.value, done.position), (1, Some(Position(2))));
+        assert_eq!(
+            (done.value, done.place),
+            (1, Some(Place::main(Position(2))))
+        );
     });
 }
 
@@ -540,7 +546,7 @@ fn a_unit_that_only_reads_models_appends_nothing() {
             Ok(unit.load_model(seats(1)).await?)
         });
         let done = done.await.unwrap();
-        assert_eq!((done.value.capacity, done.position), (3, None));
+        assert_eq!((done.value.capacity, done.place), (3, None));
         assert_eq!(store.layer().rivals.lock().unwrap().len(), 1);
     });
 }
@@ -590,7 +596,10 @@ fn a_unit_with_models_takes_effect_once_for_each_key_and_answers_as_the_first_ti
             done.await.unwrap()
         };
         let first = once().await;
-        assert_eq!((first.value, first.position), (1, Some(Position(3))));
+        assert_eq!(
+            (first.value, first.place),
+            (1, Some(Place::main(Position(3))))
+        );
         let other = rival(&subscribed(1, "ben"), "s-1");
         store.append(other).await.unwrap();
         assert_eq!(once().await, first);

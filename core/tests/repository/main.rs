@@ -8,6 +8,7 @@ mod given;
 mod metadata;
 mod once;
 mod reading;
+mod repeats;
 mod streams;
 mod together;
 mod unreadable;

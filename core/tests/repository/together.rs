@@ -5,7 +5,8 @@ use super::common::{Account, Audited, Deposit, Deposited, Open, Refused, ann, an
 use midgard::repository::{ExecuteError, LoadError, Repositories};
 use midgard::store::{AppendError, ExpectedVersion};
 use midgard::{
-    Command, Events, MemoryStore, Position, Repository, StreamName, Version, block_on, events,
+    Command, Events, MemoryStore, Place, Position, Repository, StreamName, Version, block_on,
+    events,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -51,7 +52,7 @@ fn commands_on_two_aggregates_are_one_append() {
         assert_eq!(done.value, 7);
         let events = log(bank.store());
         assert_eq!(events.len(), before + 2);
-        assert_eq!(done.position, Some(events[before + 1].position));
+        assert_eq!(done.place, Some(events[before + 1].place()));
         // What was decided together has one correlation.
         let correlation = events[before].metadata.correlation_id();
         assert_eq!(correlation, Some(events[before].id));
@@ -167,7 +168,7 @@ fn a_unit_of_work_that_decides_nothing_appends_nothing() {
             })
             .await
             .unwrap();
-        assert_eq!((done.value, done.position), (5, None));
+        assert_eq!((done.value, done.place), (5, None));
         assert_eq!(store.layer().appends(), 0);
     });
 }
@@ -226,7 +227,10 @@ fn a_unit_of_work_takes_effect_once_for_each_key_and_answers_as_the_first_time()
         };
         let first = deposit(1).await;
         let again = deposit(2).await;
-        assert_eq!((first.value, first.position), (6, Some(Position(7))));
+        assert_eq!(
+            (first.value, first.place),
+            (6, Some(Place::main(Position(7))))
+        );
         assert_eq!(again, first);
         // The keys of single aggregates are apart.
         let accounts = bank.of::<Account>();

@@ -18,7 +18,8 @@ fn features_that_others_turn_on_do_no_harm() {
 
 /// Runs the tests of a program in which these features are on.
 fn test_program(name: &str, features: &[&str]) {
-    let core = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let core = tests.parent().unwrap();
     let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let program = temporary.join("serde_json_features").join(name);
     fs::create_dir_all(&program).unwrap();
@@ -29,7 +30,7 @@ fn test_program(name: &str, features: &[&str]) {
          [dependencies]\nmidgard-es = {{ path = {core:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\
          serde_json = {{ version = \"1\", features = {features:?} }}\n\n\
          [profile.dev]\ndebug = false\n\n[workspace]\n",
-        core.join("tests/serde_json_features/program.rs"),
+        tests.join("serde_json_features/program.rs"),
     );
     fs::write(program.join("Cargo.toml"), manifest).unwrap();
     let tested = Command::new(env!("CARGO"))

@@ -15,7 +15,7 @@ pub(crate) enum Failure {
     Unusable(Error),
     /// The commit itself failed.
     Commit(FailedCommit),
-    /// The index cannot be merged for now. Nothing was written: the group has to be rewritten without merging.
+    /// An index cannot be merged for now, or a run of it is damaged. Nothing was written: the group has to be rewritten without merging.
     Merge,
     /// A request has met a damaged page. Nothing was written: the others have to be rewritten without it.
     Request { index: usize, error: StoreError },

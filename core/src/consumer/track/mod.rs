@@ -1,4 +1,4 @@
-//! One generation of one consumer, as one worker runs it: read, handle, commit, wait.
+//! One log of one generation of one consumer, as one worker runs it: read, handle, commit, wait.
 
 mod ahead;
 mod calling;

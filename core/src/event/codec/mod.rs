@@ -13,7 +13,6 @@ pub use json::JsonError;
 pub(crate) use json::{from_json, to_json};
 pub(crate) use unordered::is_same_json;
 
-use super::reading;
 use super::upcast::{Decoded, Record, UpcastContext};
 use crate::event::EventSet;
 use crate::event::encoded::EncodedRef;
@@ -162,14 +161,6 @@ pub enum DecodeReason {
         /// The number of events.
         events: usize,
     },
-}
-
-/// Decodes a recorded event as the events of the set `S` that it stands for, upcasting old versions.
-///
-/// # Errors
-/// [`DecodeError`] names the event, its place, and the reason.
-pub(crate) fn decode<S: EventSet>(event: &RecordedEventRef<'_>) -> Result<Decoded<S>, DecodeError> {
-    reading::read(&event.encoded(), event).map_err(|reason| DecodeError::new(event, reason))
 }
 
 /// Decodes the payload of an event of the set `S`, upcasting old versions.

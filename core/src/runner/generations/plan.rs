@@ -128,7 +128,7 @@ pub(super) fn plan(mut about: AboutProjection, own: &Own<'_>, was_active: bool) 
     let rebuilds = about.rebuilds;
     let is_wanted = |built: &Built| own.is_own(built) && built.rebuilds == rebuilds;
     let is_current = about.active.as_ref().is_some_and(is_wanted);
-    if let Some(step) = give_way(&about, own, was_active, is_current) {
+    if let Some(step) = yields_to(&about, own, was_active, is_current) {
         return step;
     }
 
@@ -162,7 +162,7 @@ pub(super) fn plan(mut about: AboutProjection, own: &Own<'_>, was_active: bool) 
 }
 
 /// Returns what to do when another release takes precedence. `is_current` is whether readers see what this one would build.
-fn give_way(
+fn yields_to(
     about: &AboutProjection,
     own: &Own<'_>,
     was_active: bool,

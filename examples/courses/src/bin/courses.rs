@@ -6,7 +6,7 @@ use midgard::repository::Repositories;
 use midgard_example_courses::commands::{ChangeCapacity, DefineCourse, Subscribe, subscribing};
 use midgard_example_courses::events::{CourseId, StudentId};
 use midgard_example_courses::models::CourseSeats;
-use midgard_store_lmdb::LmdbStore;
+use midgard_examples::open::open;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,6 +17,9 @@ struct Arguments {
     /// The directory of the events.
     #[arg(long, default_value = "courses-data")]
     data: PathBuf,
+    /// The address of the store of events, such as postgres://.. for programs on several machines. Without it, they are kept on disk, in the directory.
+    #[arg(long, value_name = "ADDRESS")]
+    store: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -46,7 +49,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<CourseSeats, Box<dyn Error>> {
-    let courses = Repositories::new(LmdbStore::open(&arguments.data)?);
+    let courses = Repositories::new(open(arguments.store.as_deref(), &arguments.data).await?);
     let decided = match arguments.command {
         Command::Define { course, capacity } => {
             let seats = CourseSeats::of(CourseId(course));

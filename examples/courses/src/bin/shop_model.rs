@@ -4,7 +4,7 @@
 use clap::Parser;
 use midgard::repository::Repositories;
 use midgard_example_courses::shop::{import, report};
-use midgard_examples::open::{StoreKind, open};
+use midgard_examples::open::open;
 use midgard_examples::shop::listing::Rows;
 use midgard_examples::shop::report::Report;
 use midgard_examples::shop::{Cents, SAMPLE, dollars};
@@ -26,9 +26,9 @@ struct Arguments {
     /// The directory of the events, for a store on disk.
     #[arg(long, default_value = "shop-model-data")]
     data: PathBuf,
-    /// What keeps the events.
-    #[arg(long, value_enum, default_value_t = StoreKind::Lmdb)]
-    store: StoreKind,
+    /// The address of the store of events, such as memory:. Without it, they are kept on disk, in the directory.
+    #[arg(long, value_name = "ADDRESS")]
+    store: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -48,7 +48,7 @@ async fn run(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
     let name = arguments.file.display().to_string();
     let file = File::open(&arguments.file)
         .map_err(|error| format!("{name} could not be opened: {error}"))?;
-    let store = open(arguments.store, &arguments.data)?;
+    let store = open(arguments.store.as_deref(), &arguments.data).await?;
     let rows = Rows::new(BufReader::new(file), name);
     let repositories = Repositories::new(store.clone());
     import(&repositories, rows, arguments.credit_limit).await?;

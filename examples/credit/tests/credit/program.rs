@@ -49,6 +49,33 @@ fn in_one_process_and_again_on_the_same_data() {
 }
 
 #[test]
+fn each_service_has_the_store_of_its_name_at_an_address() {
+    let place = Place::new();
+    let stores = place.path().join("stores");
+    fs::create_dir(&stores).unwrap();
+    place.run(&[
+        "--chaos",
+        "--store",
+        &format!("lmdb:{}/{{service}}", stores.display()),
+    ]);
+    for service in ["customers", "orders"] {
+        assert!(stores.join(service).is_dir(), "{service}");
+    }
+    assert!(!place.path().join("data").exists());
+}
+
+#[test]
+fn two_services_at_one_address_are_refused() {
+    let mut credit = Command::new(env!("CARGO_BIN_EXE_credit"));
+    let (code, _, errors) = run(credit.args(["--store", "memory:"]));
+    assert_eq!(code, Some(2), "{errors}");
+    assert!(
+        errors.contains("the services have a store each: write {service}"),
+        "{errors}"
+    );
+}
+
+#[test]
 fn killed_at_random_in_one_process() {
     Place::new().run(&["--chaos"]);
 }

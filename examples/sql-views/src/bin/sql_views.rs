@@ -6,7 +6,7 @@ use midgard::{Midgard, Repository};
 use midgard_example_sql_views::SqliteViews;
 use midgard_example_sql_views::orders::Orders;
 use midgard_example_sql_views::report::SqlReport;
-use midgard_examples::open::{StoreKind, open};
+use midgard_examples::open::open;
 use midgard_examples::shop::import::import;
 use midgard_examples::shop::listing::Rows;
 use midgard_examples::shop::{Cents, SAMPLE};
@@ -59,7 +59,7 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let name = options.file.display().to_string();
     let file = File::open(&options.file)
         .map_err(|error| format!("{name} could not be opened: {error}"))?;
-    let store = open(StoreKind::Lmdb, &options.data)?;
+    let store = open(None, &options.data).await?;
     let customers = Repository::new(store.clone());
     let rows = Rows::new(BufReader::new(file), name);
     import(&customers, rows, options.credit_limit, || {}).await?;

@@ -18,7 +18,7 @@ pub(crate) async fn run(options: &ImportOptions) -> Result<(), Box<dyn Error>> {
     let name = options.file.display().to_string();
     let file = File::open(&options.file)
         .map_err(|error| format!("{name} could not be opened: {error}"))?;
-    let customers = Repository::new(open(options.store, &options.data)?);
+    let customers = Repository::new(open(options.store.as_deref(), &options.data).await?);
 
     let orders = Arc::new(AtomicU64::new(0));
     let bar = progress_bar(&options.file, &orders);

@@ -5,7 +5,6 @@ mod import;
 mod report;
 
 use clap::{Args, Parser, Subcommand};
-use midgard_examples::open::StoreKind;
 use midgard_examples::shop::customer::CustomerId;
 use midgard_examples::shop::import::ImportError;
 use midgard_examples::shop::listing::ListingError;
@@ -47,16 +46,19 @@ struct ImportOptions {
     /// The directory of the events, for a store on disk.
     #[arg(long, default_value = "shop-data")]
     data: PathBuf,
-    /// What keeps the events.
-    #[arg(long, value_enum, default_value_t = StoreKind::Lmdb)]
-    store: StoreKind,
+    /// The address of the store of events, such as memory:. Without it, they are kept on disk, in the directory.
+    #[arg(long, value_name = "ADDRESS")]
+    store: Option<String>,
 }
 
 #[derive(Args)]
 struct ReportOptions {
-    /// The directory of the events.
+    /// The directory of the events and of the views.
     #[arg(long, default_value = "shop-data")]
     data: PathBuf,
+    /// The address of the store of events, if it is elsewhere. The views are kept in the directory all the same.
+    #[arg(long, value_name = "ADDRESS")]
+    store: Option<String>,
     /// How many of the best customers to list.
     #[arg(long, default_value_t = 10)]
     top: usize,

@@ -5,6 +5,7 @@ use futures_util::future::{Either, select};
 use indicatif::{ProgressBar, ProgressStyle};
 use midgard::consumer::{HandleError, Status};
 use midgard::{Midgard, MidgardHandle, Place, Views};
+use midgard_examples::open::open;
 use midgard_examples::shop::plot;
 use midgard_examples::shop::tables;
 use midgard_examples::shop::views::ShopViews;
@@ -19,17 +20,17 @@ const SHOP: &str = "shop";
 
 pub(crate) async fn run(options: &ReportOptions) -> Result<(), Box<dyn Error>> {
     let data = &options.data;
-    if !data.is_dir() {
+    if options.store.is_none() && !data.is_dir() {
         let data = data.display();
         return Err(format!(
             "{data} is no directory with orders; import some with `shop --data {data}`"
         )
         .into());
     }
-    let store = LmdbStore::open(data)?;
-    // The views are kept alongside the events, in the same directory.
-    let views = Views::new(store.clone());
-    let midgard = Midgard::new(store).project(ShopViews, views.clone());
+    // The views are kept alongside the events, in the same directory, unless the events are elsewhere.
+    let views = Views::new(LmdbStore::open(data)?);
+    let events = open(options.store.as_deref(), data).await?;
+    let midgard = Midgard::new(events).project(ShopViews, views.clone());
     let handle = midgard.handle();
     if options.rebuild {
         handle.rebuild(SHOP).await?;

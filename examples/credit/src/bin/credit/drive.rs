@@ -129,6 +129,7 @@ impl Process {
         let Options {
             file,
             data,
+            store,
             credit_limit,
             answer_within,
             bus_id,
@@ -146,6 +147,9 @@ impl Process {
         option("credit-limit", credit_limit.to_string());
         option("answer-within", answer_within.to_string());
         option("bus-id", bus_id.clone());
+        if let Some(address) = store {
+            option("store", address.clone());
+        }
         if let Some(address) = broker {
             option("broker", address.clone());
         }

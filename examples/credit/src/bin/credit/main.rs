@@ -7,7 +7,10 @@ mod serve;
 
 use broker::BusKind;
 use clap::{Args, Parser, Subcommand};
+use midgard::DynStore;
+use midgard::store::OpenError;
 use midgard_example_credit::import::ImportError;
+use midgard_examples::open::open;
 use midgard_examples::shop::listing::ListingError;
 use midgard_examples::shop::{Cents, SAMPLE, dollars};
 use std::error::Error;
@@ -64,6 +67,10 @@ struct Options {
     /// The directory of the two databases.
     #[arg(long, default_value = "credit-data")]
     data: PathBuf,
+    /// The address of the stores of events, such as lmdb:/var/{service}, in which {service} stands for the name of each
+    /// service. Without it, they are kept on disk, in the directory.
+    #[arg(long, value_name = "ADDRESS", value_parser = with_service)]
+    store: Option<String>,
     /// The customer's limit for the orders of one calendar month, in dollars.
     #[arg(long, value_parser = dollars, default_value = "100.00")]
     credit_limit: Cents,
@@ -79,9 +86,28 @@ struct Options {
 }
 
 impl Options {
+    /// Opens the store of a service.
+    async fn open(&self, service: &str) -> Result<DynStore, OpenError> {
+        let address = self.store.as_ref();
+        let address = address.map(|address| address.replace(SERVICE, service));
+        open(address.as_deref(), &self.data.join(service)).await
+    }
+
     const fn answer_within(&self) -> Duration {
         Duration::from_secs(self.answer_within)
     }
+}
+
+/// The part of an address that stands for the name of a service.
+const SERVICE: &str = "{service}";
+
+fn with_service(address: &str) -> Result<String, String> {
+    if address.contains(SERVICE) {
+        return Ok(address.to_owned());
+    }
+    Err(format!(
+        "the services have a store each: write {SERVICE} where the address has the name of one"
+    ))
 }
 
 fn main() -> ExitCode {

@@ -2,13 +2,12 @@
 
 use crate::{Options, Service, broker};
 use futures_util::future::{Either, join, select};
-use midgard::Midgard;
 use midgard::bus::DynBus;
+use midgard::{DynStore, Midgard};
 use midgard_example_credit::books::Books;
 use midgard_example_credit::import::import;
 use midgard_example_credit::{customers, orders};
 use midgard_examples::shop::listing::Rows;
-use midgard_store_lmdb::LmdbStore;
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufReader, Write as _};
@@ -40,10 +39,10 @@ pub(crate) fn serve(
         .build()?;
     runtime.block_on(async {
         match service {
-            Service::Customers => Ok(customers(options, bus)?.run().await?),
+            Service::Customers => Ok(customers(options, bus).await?.run().await?),
             Service::Orders => orders(options, bus).await,
             Service::Both => {
-                let customers = customers(options, bus.clone())?;
+                let customers = customers(options, bus.clone()).await?;
                 // Before anything is sent: a queue that is not there yet would miss it.
                 customers.declare().await?;
                 let handle = customers.handle();
@@ -60,8 +59,8 @@ pub(crate) fn serve(
     })
 }
 
-fn customers(options: &Options, bus: DynBus) -> Result<Midgard<LmdbStore>, Box<dyn Error>> {
-    let store = LmdbStore::open(options.data.join("customers"))?;
+async fn customers(options: &Options, bus: DynBus) -> Result<Midgard<DynStore>, Box<dyn Error>> {
+    let store = options.open("customers").await?;
     Ok(customers::service(
         store,
         bus,
@@ -72,7 +71,7 @@ fn customers(options: &Options, bus: DynBus) -> Result<Midgard<LmdbStore>, Box<d
 
 /// Places the orders, waits until all are decided, and prints the outcome.
 async fn orders(options: &Options, bus: DynBus) -> Result<(), Box<dyn Error>> {
-    let store = LmdbStore::open(options.data.join("orders"))?;
+    let store = options.open("orders").await?;
     let service = orders::service(store.clone(), bus, &options.bus_id);
     let handle = service.handle();
     let work = async {
@@ -92,7 +91,7 @@ async fn orders(options: &Options, bus: DynBus) -> Result<(), Box<dyn Error>> {
     }
 }
 
-async fn place_and_wait(options: &Options, store: &LmdbStore) -> Result<Books, Box<dyn Error>> {
+async fn place_and_wait(options: &Options, store: &DynStore) -> Result<Books, Box<dyn Error>> {
     let name = options.file.display().to_string();
     let file = File::open(&options.file)
         .map_err(|error| format!("{name} could not be opened: {error}"))?;
