@@ -1,12 +1,12 @@
 //! The database as projections use it: what handlers need is read at once, and a commit is one transaction.
 
 use super::columns::{Column, Columns, quoted};
-use super::error::{failed, view_error};
+use super::error::failed;
 use super::names::{FORMAT, NOTES, Schema};
 use super::range::{self, between};
+use super::transaction::Transaction;
 use super::{notes, rows, tables};
 use crate::connections::Connections;
-use crate::error::committing;
 use crate::runtime::Tasks;
 use deadpool_postgres::Object;
 use futures_util::future::{join, try_join, try_join_all, try_join3};
@@ -16,7 +16,6 @@ use midgard::view::database::{
     Answer, RowRange, TableRef, ViewData, ViewDatabase, ViewRead, ViewWrite,
 };
 use std::sync::Arc;
-use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio_postgres::types::ToSql;
 
@@ -38,11 +37,8 @@ impl Database {
 
     /// Returns a connection for a single statement.
     pub(super) async fn single(&self) -> Result<Transaction, ViewError> {
-        Ok(Transaction {
-            client: Some(self.connection().await?),
-            is_open: false,
-            runtime: self.tasks.handle().clone(),
-        })
+        let client = self.connection().await?;
+        Ok(Transaction::none(client, self.tasks.handle().clone()))
     }
 
     /// Begins to read everything as it is now.
@@ -60,9 +56,7 @@ impl Database {
 
     async fn begin(&self, sql: &str) -> Result<Transaction, ViewError> {
         let mut transaction = self.single().await?;
-        transaction.is_open = true;
-        let begun = transaction.client()?.batch_execute(sql).await;
-        begun.map_err(failed("begin a transaction"))?;
+        transaction.begin(sql).await?;
         Ok(transaction)
     }
 
@@ -315,60 +309,6 @@ fn is_created_meanwhile(error: &tokio_postgres::Error) -> bool {
         SqlState::DUPLICATE_OBJECT,
     ];
     error.code().is_some_and(|code| same.contains(code))
-}
-
-/// A connection, in a transaction or not.
-pub(super) struct Transaction {
-    client: Option<Object>,
-    is_open: bool,
-    runtime: Handle,
-}
-
-impl Transaction {
-    pub(super) fn client(&self) -> Result<&Object, ViewError> {
-        self.client.as_ref().ok_or_else(|| {
-            ViewError::from(StoreError::Backend {
-                action: "use a connection",
-                cause: "it was given back".into(),
-            })
-        })
-    }
-
-    pub(super) async fn commit(mut self) -> Result<(), ViewError> {
-        if self.is_open {
-            let committed = self.client()?.batch_execute("COMMIT").await;
-            self.is_open = false;
-            committed.map_err(|error| match view_error("commit", &error) {
-                conflict @ ViewError::Conflict { .. } => conflict,
-                _ => StoreError::from(committing(&error)).into(),
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Undoes everything, so that the connection can be used again.
-    pub(super) async fn roll_back(mut self) {
-        if self.is_open
-            && let Ok(client) = self.client()
-        {
-            self.is_open = client.batch_execute("ROLLBACK").await.is_err();
-        }
-    }
-}
-
-impl Drop for Transaction {
-    /// Undoes what was not committed, so that the connection can be used again.
-    fn drop(&mut self) {
-        if self.is_open
-            && let Some(client) = self.client.take()
-        {
-            self.runtime.spawn(async move {
-                if client.batch_execute("ROLLBACK").await.is_err() {
-                    drop(Object::take(client));
-                }
-            });
-        }
-    }
 }
 
 /// The database at one moment.

@@ -12,6 +12,7 @@ mod reading;
 mod rows;
 mod snapshot;
 mod tables;
+mod transaction;
 mod value;
 
 pub use postgres_views::PostgresViews;

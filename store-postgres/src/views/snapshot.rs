@@ -4,8 +4,9 @@
 #![allow(clippy::needless_pass_by_value)]
 
 use super::columns::Columns;
-use super::database::{Database, Transaction};
+use super::database::Database;
 use super::reading::{Reading, decode, key_bytes};
+use super::transaction::Transaction;
 use super::{notes, rows};
 use midgard::View;
 use midgard::view::database::{PAGE_ROWS, TableRef, cursor_after, note_of, table_of};
