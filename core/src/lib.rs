@@ -61,7 +61,7 @@
 //! | run all of it | [`Midgard`], [`MidgardHandle`] | [running](guide::running), [failures](guide::failures) |
 //! | talk to other services | [`Outbox`], [`Inbox`](macro@Inbox), [`CommandClient`], a [bus] | [between services](guide::services) |
 //! | coordinate a business process | [`ProcessManager`](macro@ProcessManager) | [between services](guide::services) |
-//! | serve requests | [`Repository`], [`Views`], [`MidgardHandle`] | [a web service](guide::web_service), [threads](guide::threads), [unknown outcomes](guide::outcomes) |
+//! | serve requests | [`Running`], [`Repository`], [`Views`] | [a web service](guide::web_service), [threads](guide::threads), [unknown outcomes](guide::outcomes) |
 //! | keep a value unique, forget a person | [`repository::Repositories`], [`Repository::tombstone`] | [uniqueness](guide::uniqueness), [erasing](guide::erasing) |
 //! | test | [`testing`] | [testing](guide::tests) |
 //!
@@ -70,14 +70,15 @@
 //! | module | contents |
 //! |---|---|
 //! | [`mod@event`] | recorded events, tags, headers, codecs, the registry |
-//! | [`aggregate`], [`repository`] | ids of aggregates; the results of loading and executing, and their errors |
+//! | [`mod@aggregate`], [`repository`] | ids of aggregates; the results of loading and executing, and their errors |
 //! | [`decision_model`] | aggregates as parts of decision models |
 //! | [`store`] | appends, reads, queries, conditions, entries; the traits that a store implements |
 //! | [`consumer`] | the options, failure policies, status and dead letters of all consumers |
-//! | [`projection`], [`view`] | projections; rows, keys, selections, snapshots |
-//! | [`command`], [`inbox`], [`outbox`], [`process`] | commands to other services, and their replies |
+//! | [`mod@projection`], [`mod@view`] | projections; rows, keys, selections, snapshots |
+//! | [`command`], [`mod@inbox`], [`outbox`], [`process`] | commands to other services, and their replies |
 //! | [`bus`] | messages, and the traits that a bus implements |
 //! | [`notes`] | the storage of checkpoints and leases |
+//! | [`error`] | what an error means to a client, for one match in a service |
 //! | [`limits`] | limits on lengths and sizes |
 //! | [`testing`] | given-when-then tests |
 
@@ -96,6 +97,7 @@ pub mod clock;
 pub mod command;
 pub mod consumer;
 pub mod decision_model;
+pub mod error;
 pub mod event;
 mod fnv;
 mod give_way;
@@ -150,7 +152,7 @@ pub use process::reactions::Reactions;
 pub use projection::context::Context;
 pub use projection::definition::{Project, Projection};
 pub use repository::definition::Repository;
-pub use runner::{Midgard, MidgardHandle};
+pub use runner::{Midgard, MidgardHandle, Running};
 pub use store::definition::Store;
 pub use store::erased::DynStore;
 pub use store::memory::MemoryStore;
@@ -163,6 +165,7 @@ pub use view::views::Views;
 
 pub use midgard_macros::{
     Aggregate, AggregateId, DecisionModel, Event, EventSet, Inbox, ProcessManager, Projection,
-    RemoteCommand, View, ViewKey, event,
+    RemoteCommand, View, ViewKey, aggregate, event, inbox, process_manager, projection,
+    remote_command, view,
 };
 pub use pollster::block_on;

@@ -9,6 +9,7 @@ const ORDER: &[&[&str]] = &[
     &[
         "cause",
         "clock",
+        "error",
         "fnv",
         "give_way",
         "limits",

@@ -3,6 +3,8 @@
 use midgard::DynStore;
 use midgard::store::OpenError;
 use midgard_store_lmdb::LmdbStore;
+#[cfg(feature = "postgres")]
+use midgard_store_postgres as _; // its addresses are known
 use std::path::Path;
 
 /// Opens the store at an address; without one, the store on disk in `directory`, which is created if it is missing.

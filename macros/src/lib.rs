@@ -6,6 +6,7 @@ mod expand;
 mod source;
 mod valid;
 
+use expand::one_line::one_line;
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
@@ -48,30 +49,6 @@ use syn::{DeriveInput, parse_macro_input};
 pub fn derive_event(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::event::derive(&input).into()
-}
-
-/// Makes a struct an event in one line: derives `Debug`, `Clone`, serde's `Serialize` and `Deserialize`, and
-/// [`Event`](derive@Event), each unless it is also derived explicitly below.
-///
-/// ```text
-/// #[midgard::event(name = "user.created")]
-/// pub struct UserCreated {
-///     pub name: String,
-/// }
-/// ```
-///
-/// It takes what `#[event(..)]` takes. Write it with its path: imported, its name would be that of the attribute of fields.
-/// A program that derives nothing else of serde needs no serde among its dependencies.
-#[proc_macro_attribute]
-pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let (arguments, item) = (arguments.into(), item.into());
-    match expand::event_attribute::expand(&arguments, &item) {
-        Ok(event) => event.into(),
-        Err(error) => {
-            let error = error.to_compile_error();
-            quote::quote!(#error #item).into()
-        }
-    }
 }
 
 /// Makes an enum a set of events: implements `midgard::EventSet`, `From` and `TryFrom` for each of its
@@ -349,4 +326,74 @@ pub fn derive_inbox(input: TokenStream) -> TokenStream {
 pub fn derive_process_manager(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::process_manager::derive(&input).into()
+}
+
+one_line! {
+    /// Makes a struct an event: derives `Debug`, `Clone`, serde's `Serialize` and `Deserialize`, and `Event`.
+    ///
+    /// ```text
+    /// #[midgard::event(name = "user.created")]
+    /// pub struct UserCreated { pub name: String }
+    /// ```
+    ///
+    /// A program that derives nothing else of serde needs no serde among its dependencies.
+    event = Event, ["Debug", "Clone"], is_data = true;
+
+    /// Makes a struct a command to another service: derives what an [event](macro@event) has, and `RemoteCommand`.
+    ///
+    /// ```text
+    /// #[midgard::remote_command(name = "credit.reserve", service = "customers", key = customer)]
+    /// pub struct ReserveCredit { pub customer: u32, pub cents: u64 }
+    /// ```
+    remote_command = RemoteCommand, ["Debug", "Clone"], is_data = true;
+
+    /// Makes a struct the rows of a view: derives what an [event](macro@event) has, and `View`.
+    ///
+    /// ```text
+    /// #[midgard::view(key = id, index(city))]
+    /// pub struct Customer { id: u64, city: String }
+    /// ```
+    view = View, ["Debug", "Clone"], is_data = true;
+
+    /// Makes a type an aggregate: derives `Debug`, `Default` and `Aggregate`. One with a `Default` of its own has the derive.
+    ///
+    /// ```text
+    /// #[midgard::aggregate(name = "user", id = UserId, events(UserCreated, Renamed))]
+    /// pub struct User { name: String }
+    /// ```
+    aggregate = Aggregate, ["Debug", "Default"], is_data = false;
+
+    /// Makes a type a projection: derives `Projection`.
+    ///
+    /// ```text
+    /// #[midgard::projection(name = "orders", events(OrderPlaced, OrderApproved), views(Orders))]
+    /// pub struct OrdersByCustomer;
+    /// ```
+    projection = Projection, [], is_data = false;
+
+    /// Makes a type an inbox: derives `Inbox`. Above an `impl` of the type instead, methods of it are the handlers:
+    ///
+    /// ```text
+    /// #[midgard::inbox(name = "customers", events(OrderPlaced), commands(ReserveCredit))]
+    /// impl Customers {
+    ///     async fn placed(&self, event: OrderPlaced, context: &mut MessageContext<'_>) -> HandlerResult { .. }
+    ///     async fn reserve(&self, command: ReserveCredit, context: &mut MessageContext<'_>) -> HandlerResult<Done> { .. }
+    /// }
+    /// ```
+    inbox = Inbox, [], is_data = false, methods = of_inbox;
+
+    /// Makes a type a process manager: derives `Debug`, `Default` and `ProcessManager`. Above an `impl` of a type that is
+    /// `Default` instead, functions of it are the handlers:
+    ///
+    /// ```text
+    /// #[midgard::process_manager(name = "placement", id = OrderId, events(OrderPlaced), commands(ReserveCredit), deadlines(Overdue))]
+    /// impl Placement {
+    ///     fn of_placed(event: &OrderPlaced) -> Option<OrderId> { .. }
+    ///     fn placed(&mut self, event: OrderPlaced, reactions: &mut Reactions<Self>) { .. }
+    ///     fn reserved(&mut self, command: ReserveCredit, reply: Done, reactions: &mut Reactions<Self>) { .. }
+    ///     fn not_reserved(&mut self, command: ReserveCredit, reason: &str, reactions: &mut Reactions<Self>) { .. }
+    ///     fn overdue(&mut self, deadline: Overdue, reactions: &mut Reactions<Self>) { .. }
+    /// }
+    /// ```
+    process_manager = ProcessManager, ["Debug", "Default"], is_data = false, methods = of_process_manager;
 }

@@ -45,6 +45,7 @@ pub(crate) type Opened<'e> = (
     Database<'e, Bytes, Bytes>,
     Database<'e, Bytes, Bytes>,
     Option<Database<'e, Bytes, Bytes>>,
+    Option<Database<'e, Bytes, Bytes>>,
     Option<Streams<'e>>,
     Option<Versions<'e>>,
 );
@@ -70,7 +71,7 @@ pub(crate) const NONE_KNOWN: RangeInclusive<Position> = Position::FIRST..=Positi
 
 impl Databases {
     /// The largest number of databases.
-    pub(crate) const COUNT: u32 = 8;
+    pub(crate) const COUNT: u32 = 9;
 
     /// Checks the format and opens the databases; creates them in an empty environment.
     pub(crate) fn open<'e>(
@@ -85,11 +86,13 @@ impl Databases {
                 made.map_err(backend("open its databases"))?;
             }
         }
-        // Releases without the index of tags made none; the log has all that belongs in it.
-        let tags = opener.open_database::<Bytes, Bytes>(transaction, Some("tags"));
-        if tags.map_err(backend("open its databases"))?.is_none() {
-            let made = opener.create_database::<Bytes, Bytes>(transaction, Some("tags"));
-            made.map_err(backend("open its databases"))?;
+        // Older releases did not make them; the log has all that belongs in them.
+        for name in ["tags", "last_versions"] {
+            let found = opener.open_database::<Bytes, Bytes>(transaction, Some(name));
+            if found.map_err(backend("open its databases"))?.is_none() {
+                let made = opener.create_database::<Bytes, Bytes>(transaction, Some(name));
+                made.map_err(backend("open its databases"))?;
+            }
         }
         Self::open_beside(table, opener, transaction)
     }
@@ -111,6 +114,7 @@ impl Databases {
         transaction: &RoTxn<'e>,
     ) -> Result<Opened<'e>, StoreError> {
         let failed = backend("open its databases");
+        let last_versions = opener.open_database(transaction, Some("last_versions"));
         let tags = opener.open_database(transaction, Some("tags"));
         let streams = opener.open_database(transaction, Some("streams"));
         let versions = opener.open_database(transaction, Some("versions"));
@@ -120,6 +124,7 @@ impl Databases {
             database(opener, transaction, "removed")?,
             database(opener, transaction, "index")?,
             database(opener, transaction, "entries")?,
+            last_versions.map_err(&failed)?,
             tags.map_err(&failed)?,
             streams.map_err(&failed)?,
             versions.map_err(&failed)?,
@@ -272,9 +277,12 @@ impl Databases {
             self.about.table().stat(transaction),
             self.log.0.stat(transaction),
             self.removed.0.stat(transaction),
-            self.index.0.stat(transaction),
+            self.index.entries.stat(transaction),
             self.entries.stat(transaction),
         ];
+        if let Some(versions) = &self.index.versions {
+            stats.push(versions.stat(transaction));
+        }
         if let Some(tags) = &self.tags {
             stats.push(tags.0.stat(transaction));
         }
@@ -291,7 +299,9 @@ impl Databases {
     }
 
     pub(crate) fn new(
-        (table, log, removed, index, entries, tags, streams, versions): Opened<'static>,
+        (table, log, removed, index, entries, last_versions, tags, streams, versions): Opened<
+            'static,
+        >,
         transaction: &RoTxn<'_>,
     ) -> Result<Self, StoreError> {
         let about = About::new(table, transaction)?;
@@ -302,7 +312,10 @@ impl Databases {
             tag_keys: TagKeys::new(secret),
             log: Log(log),
             removed: Removed(removed),
-            index: Index(index),
+            index: Index {
+                entries: index,
+                versions: last_versions,
+            },
             entries,
             tags: tags.map(Tags),
             format_1: streams

@@ -6,7 +6,7 @@
 use crate::databases::Databases;
 use crate::environment::Environment;
 use crate::error::corrupt;
-use crate::index::{Filters, StreamKey};
+use crate::index::{Filters, LastRecord, StreamKey};
 use crate::log::{Near, Pending, Record};
 use crate::record::{Header, Kind, SKIP};
 use crate::tail::Known;
@@ -94,7 +94,8 @@ impl<'s, 't> Stream<'s, 't> {
         self.head_with(known, || self.in_index(key))
     }
 
-    /// As [`head`](Stream::head), with filters of the index.
+    /// As [`head`](Stream::head), with filters of the index, and without reading the last record where the index has
+    /// what is asked for.
     pub(crate) fn head_filtered(
         &self,
         key: StreamKey,
@@ -110,18 +111,24 @@ impl<'s, 't> Stream<'s, 't> {
     fn head_with(
         &self,
         known: Known,
-        in_index: impl FnOnce() -> Result<Option<Position>, StoreError>,
+        in_index: impl FnOnce() -> Result<Option<LastRecord>, StoreError>,
     ) -> Result<Option<Head>, StoreError> {
         if let Some(position) = known.damaged {
             let reason = "its header is damaged, and it may be an event of this stream";
             return Err(corrupt(position, Some(self.name), reason.to_owned()));
         }
-        let last_record = match known.position {
-            None => in_index()?,
-            known => known,
-        };
-        match last_record {
-            Some(position) => self.head_at(position).map(Some),
+        match known.last_record(in_index)? {
+            Some(LastRecord {
+                position,
+                version: Some(version),
+            }) => Ok(Some(Head {
+                state: StreamState {
+                    last: Version(u64::from(version.get())),
+                    ..StreamState::NONE
+                },
+                event: position,
+            })),
+            Some(last) => self.head_at(last.position).map(Some),
             None => self.head_of_format_1(),
         }
     }
@@ -132,15 +139,15 @@ impl<'s, 't> Stream<'s, 't> {
         key: StreamKey,
         known: Known,
     ) -> Result<Option<Position>, StoreError> {
-        match known.position {
-            None => self.in_index(key),
-            known => Ok(known),
-        }
+        let last = known.last_record(|| self.in_index(key))?;
+        Ok(last.map(|last| last.position))
     }
 
-    fn in_index(&self, key: StreamKey) -> Result<Option<Position>, StoreError> {
-        let manifest = self.databases.about.manifest(self.transaction)?;
-        self.databases.index.find(self.transaction, &manifest, key)
+    fn in_index(&self, key: StreamKey) -> Result<Option<LastRecord>, StoreError> {
+        let Databases { about, index, .. } = self.databases;
+        let manifest = about.manifest(self.transaction)?;
+        let found = index.find(self.transaction, &manifest, key)?;
+        Ok(found.map(LastRecord::at))
     }
 
     /// Returns its head, as its last record gives it.

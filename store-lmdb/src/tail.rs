@@ -7,7 +7,7 @@
 
 use crate::databases::Databases;
 use crate::error::is_damaged_page;
-use crate::index::{IndexEntry, StreamKey};
+use crate::index::{IndexEntry, LastRecord, StreamKey};
 use crate::log;
 use heed::RoTxn;
 use midgard::Position;
@@ -22,7 +22,7 @@ pub(crate) const MERGED_AT: u64 = 32_768;
 /// A map by keys of streams, which are hashes already.
 pub(crate) type ByStream<T> = HashMap<StreamKey, T, BuildHasherDefault<KeyHasher>>;
 
-/// The last records of streams, by position.
+/// The last records of streams.
 pub(crate) struct Tail(RwLock<State>);
 
 struct State {
@@ -30,7 +30,7 @@ struct State {
     seen: Position,
     /// Records up to here are in the index, and may be missing here.
     dropped: Position,
-    positions: ByStream<Position>,
+    records: ByStream<LastRecord>,
     /// Records whose streams are unknown.
     damaged: Vec<Position>,
     /// Whether the note of removed records cannot be read.
@@ -48,12 +48,25 @@ pub(crate) struct Known {
     pub(crate) seen: Position,
 }
 
+impl Known {
+    /// Returns the stream's last record: the one of the tail, or else the one that the index has.
+    pub(crate) fn last_record(
+        self,
+        in_index: impl FnOnce() -> Result<Option<LastRecord>, StoreError>,
+    ) -> Result<Option<LastRecord>, StoreError> {
+        match self.position {
+            Some(position) => Ok(Some(LastRecord::at(position))),
+            None => in_index(),
+        }
+    }
+}
+
 impl Tail {
     pub(crate) fn new() -> Self {
         Tail(RwLock::new(State {
             seen: Position::ZERO,
             dropped: Position::ZERO,
-            positions: HashMap::default(),
+            records: HashMap::default(),
             damaged: Vec::new(),
             is_removed_damaged: false,
         }))
@@ -111,7 +124,7 @@ impl Tail {
     pub(crate) fn replace(&self, before: Position, last: Position, entries: &[IndexEntry]) {
         let mut state = self.change();
         if state.seen == before {
-            state.positions.clear();
+            state.records.clear();
             state.dropped = before;
             state.insert(last, entries);
         }
@@ -119,7 +132,7 @@ impl Tail {
 
     /// Returns all streams that it knows of, in the order of their keys.
     pub(crate) fn streams(&self) -> Vec<StreamKey> {
-        let mut keys: Vec<_> = self.state().positions.keys().copied().collect();
+        let mut keys: Vec<_> = self.state().records.keys().copied().collect();
         keys.sort_unstable();
         keys
     }
@@ -129,19 +142,19 @@ impl Tail {
         let state = self.state();
         let complete = state.seen == until && state.damaged.is_empty();
         complete.then(|| {
-            let positions = state.positions.iter();
-            let entry = |(key, position): (&StreamKey, &Position)| IndexEntry {
+            let records = state.records.iter();
+            let entry = |(key, record): (&StreamKey, &LastRecord)| IndexEntry {
                 key: *key,
-                position: *position,
+                record: *record,
             };
-            positions.map(entry).collect()
+            records.map(entry).collect()
         })
     }
 }
 
 impl State {
     fn known(&self, key: StreamKey) -> Known {
-        let position = self.positions.get(&key).copied();
+        let position = self.records.get(&key).map(|record| record.position);
         let damaged = self.damaged.last().copied();
         Known {
             position,
@@ -172,8 +185,8 @@ impl State {
             let bytes = record.as_deref().unwrap_or_default();
             match log::header(position, bytes) {
                 Ok(header) => {
-                    self.positions
-                        .insert(databases.keys.of(header.stream), position);
+                    let key = databases.keys.of(header.stream);
+                    self.records.insert(key, LastRecord::of(&header));
                 }
                 Err(_) => self.damaged.push(position),
             }
@@ -203,18 +216,18 @@ impl State {
     }
 
     fn insert(&mut self, last: Position, entries: &[IndexEntry]) {
-        self.positions
-            .extend(entries.iter().map(|entry| (entry.key, entry.position)));
+        self.records
+            .extend(entries.iter().map(|entry| (entry.key, entry.record)));
         self.seen = last;
     }
 
     /// Forgets records that are in the index, when that pays.
     fn drop_until(&mut self, merged: Position) {
         if self.seen < merged {
-            self.positions.clear();
+            self.records.clear();
             self.seen = merged;
-        } else if self.positions.len() as u64 > 2 * MERGED_AT {
-            self.positions.retain(|_, position| *position > merged);
+        } else if self.records.len() as u64 > 2 * MERGED_AT {
+            self.records.retain(|_, record| record.position > merged);
         } else {
             return;
         }

@@ -19,8 +19,8 @@
 //!
 //! # What to know
 //!
-//! - A store is opened within a runtime of tokio, whose tasks make its commits and serve its connections. From then on
-//!   it may be used from any thread and any executor, as long as that runtime runs.
+//! - A store that is opened within a runtime of tokio has its tasks there, which make its commits and serve its connections,
+//!   as long as that runtime runs. Elsewhere it has a thread of its own. It may be used from any thread and any executor.
 //! - Positions have no gaps that hide an event: each commit locks the one row that has the end of the log. One task
 //!   per store commits all appends that wait, so many producers share a commit. Several processes take turns.
 //! - A write whose future is dropped is done as a whole or not at all; the task decides it.
@@ -52,6 +52,7 @@ mod reading;
 mod rows;
 mod runtime;
 mod schema_of_store;
+mod scheme;
 mod statements;
 mod tail;
 #[cfg(feature = "tls")]
@@ -78,12 +79,11 @@ use midgard::store::{
     ReadStream, StoreError, StreamState, Visit, VisitEntry,
 };
 use midgard::{LogId, Position, Store, StreamName, Version};
-use runtime::within;
+use runtime::Tasks;
 use statements::Statements;
 use std::fmt;
 use std::sync::Arc;
 use tail::Tail;
-use tokio::runtime::Handle;
 use writer::{End, Writer};
 
 /// Events in a schema of a PostgreSQL database. Clones share the connections and the task that writes.
@@ -98,18 +98,17 @@ struct Shared {
     statements: Arc<Statements>,
     tail: Arc<Tail>,
     writer: Writer,
-    runtime: Handle,
+    tasks: Tasks,
 }
 
 impl PostgresStore {
-    /// Opens the store in the schema `midgard` of a database, and creates the schema if it is missing. Must be called
-    /// within a tokio runtime, whose tasks serve the store from then on.
+    /// Opens the store in the schema `midgard` of a database, and creates the schema if it is missing. Within
+    /// a tokio runtime, its tasks serve the store; elsewhere, the store has a thread of its own.
     ///
     /// # Errors
     /// [`StoreError::Unreachable`] when the server does not answer, [`StoreError::NewerFormat`] when a newer release
     /// created the schema, [`StoreError::Foreign`] when the schema is not one of midgard, and
-    /// [`StoreError::Backend`] when the address is malformed, the login is refused, a right is missing, or there is no
-    /// runtime; it names the next step. No error contains the password.
+    /// [`StoreError::Backend`] when the address is malformed, the login is refused or a right is missing; it names the next step. No error contains the password.
     pub async fn open(address: impl AsRef<str>) -> Result<Self, StoreError> {
         PostgresOptions::new(address).open().await
     }
@@ -120,13 +119,13 @@ impl PostgresStore {
     }
 
     async fn open_with(options: PostgresOptions) -> Result<Self, StoreError> {
-        let runtime = runtime::current()?;
+        let tasks = Tasks::start()?;
         let connections = Connections::new(&options)?;
-        schema_of_store::prepare(&connections).await?;
+        tasks.within(schema_of_store::prepare(&connections)).await?;
         let statements = Arc::new(Statements::new(&options.schema));
         let tail = Arc::new(Tail::new());
         let writer = Writer::start(
-            &runtime,
+            tasks.handle(),
             connections.clone(),
             statements.clone(),
             tail.clone(),
@@ -136,7 +135,7 @@ impl PostgresStore {
             statements,
             tail,
             writer,
-            runtime,
+            tasks,
         })))
     }
 
@@ -172,7 +171,10 @@ impl Store for PostgresStore {
         read: &ReadStream,
         visit: &mut Visit<'_>,
     ) -> Result<StreamState, StoreError> {
-        within(&self.0.runtime, reading::read_stream(&self.0, read, visit)).await
+        self.0
+            .tasks
+            .within(reading::read_stream(&self.0, read, visit))
+            .await
     }
 
     async fn read_log(
@@ -180,11 +182,17 @@ impl Store for PostgresStore {
         read: &ReadLog,
         visit: &mut Visit<'_>,
     ) -> Result<Position, StoreError> {
-        within(&self.0.runtime, reading::read_log(&self.0, read, visit)).await
+        self.0
+            .tasks
+            .within(reading::read_log(&self.0, read, visit))
+            .await
     }
 
     async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {
-        within(&self.0.runtime, reading::stream_state(&self.0, stream)).await
+        self.0
+            .tasks
+            .within(reading::stream_state(&self.0, stream))
+            .await
     }
 
     async fn logs(&self) -> Result<Vec<LogId>, StoreError> {
@@ -193,12 +201,15 @@ impl Store for PostgresStore {
 
     async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {
         reading::check_log(log)?;
-        within(&self.0.runtime, reading::last_position(&self.0)).await
+        self.0.tasks.within(reading::last_position(&self.0)).await
     }
 
     async fn wait_past(&self, log: LogId, position: Position) -> Result<(), StoreError> {
         reading::check_log(log)?;
-        within(&self.0.runtime, tail::wait_past(&self.0, position)).await
+        self.0
+            .tasks
+            .within(tail::wait_past(&self.0, position))
+            .await
     }
 
     async fn truncate(
@@ -233,7 +244,10 @@ impl Store for PostgresStore {
         read: &ReadEntries,
         visit: &mut VisitEntry<'_>,
     ) -> Result<(), StoreError> {
-        within(&self.0.runtime, entries::read(&self.0, read, visit)).await
+        self.0
+            .tasks
+            .within(entries::read(&self.0, read, visit))
+            .await
     }
 
     async fn write_entries(&self, write: EntryWrite) -> Result<(), EntryError> {

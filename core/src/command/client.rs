@@ -4,6 +4,7 @@ use super::payload::encode_command;
 use super::replies::{PendingReply, Replies};
 use super::{Refused, RemoteCommand};
 use crate::bus::{BusError, Message, MessageError, Publisher, Purpose, Subscriber, Topic};
+use crate::error::{Classify, ErrorKind};
 use crate::event::Event as _;
 use crate::event::codec::EncodeError;
 use crate::event::metadata::check_headers;
@@ -125,6 +126,31 @@ pub enum AskError {
     /// The bus cannot be used to wait for an answer.
     #[error(transparent)]
     Bus(BusError),
+}
+
+impl Classify for SendError {
+    fn kind(&self) -> ErrorKind<'_> {
+        match self {
+            SendError::Limit(_) => ErrorKind::Invalid,
+            SendError::Bus(BusError::Unavailable { .. }) => ErrorKind::OutcomeUnknown,
+            SendError::Bus(BusError::Full { .. }) | SendError::Unheard { .. } => {
+                ErrorKind::Unavailable
+            }
+            SendError::Encode(_) | SendError::Bus(_) => ErrorKind::Internal,
+        }
+    }
+}
+
+impl Classify for AskError {
+    fn kind(&self) -> ErrorKind<'_> {
+        match self {
+            AskError::Refused(refused) => ErrorKind::Rejected(&refused.reason),
+            // The bus may have failed after it took the command.
+            AskError::TimedOut { .. } | AskError::Bus(_) => ErrorKind::OutcomeUnknown,
+            AskError::Send(error) => error.kind(),
+            AskError::Unreadable(_) => ErrorKind::Internal,
+        }
+    }
 }
 
 impl<B: Publisher + Subscriber> CommandClient<B> {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 /// A consumer, running.
-pub(crate) type Running = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
+pub(crate) type RunningConsumer = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
 
 /// Why a program's consumers ended without being stopped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +73,14 @@ pub enum RunError {
         /// Its name.
         name: String,
         /// What happened to it.
+        reason: String,
+    },
+    /// There is no task that runs the program.
+    #[error(
+        "the program was not run: the function given to `Midgard::start` {reason}; start it within the runtime of the tasks"
+    )]
+    NotSpawned {
+        /// What happened to the function.
         reason: String,
     },
     /// The number of partitions is invalid.

@@ -1,6 +1,7 @@
 //! The error of a command that is executed and then waited for.
 
 use super::HandleError;
+use crate::error::{Classify, ErrorKind};
 use crate::place::Place;
 use crate::repository::ExecuteError;
 use std::error::Error;
@@ -24,6 +25,16 @@ pub enum ExecuteAndWaitError<E> {
         /// Why the wait for the projection ended.
         error: HandleError,
     },
+}
+
+impl<E: Display> Classify for ExecuteAndWaitError<E> {
+    fn kind(&self) -> ErrorKind<'_> {
+        match self {
+            ExecuteAndWaitError::Execute(error) => error.kind(),
+            ExecuteAndWaitError::NotExecuted(_) => ErrorKind::Internal,
+            ExecuteAndWaitError::NotShown { .. } => ErrorKind::NotShown,
+        }
+    }
 }
 
 impl<E: Display> Display for ExecuteAndWaitError<E> {

@@ -97,6 +97,8 @@
 //! }
 //! ```
 //!
+//! `#[midgard::aggregate(..)]` alone is the same as `#[derive(Debug, Default, Aggregate)]` and `#[aggregate(..)]`.
+//!
 //! The id is any type with `Display` and `FromStr`. If it is a `String`, a `&str` is enough to load an aggregate. A
 //! newtype gets all that an id needs from one derive: `Display`, `FromStr`, serde's `Serialize` and `Deserialize`,
 //! which you therefore do not derive yourself, and [`ViewKey`](crate::ViewKey):

@@ -42,7 +42,8 @@
 //!
 //! One future runs all consumers in turn: a handler that blocks its thread holds up the others.
 //! [`Midgard::spawner`] makes a task of each, on the runtime of the program, as in
-//! `midgard.spawner(|consumer| drop(tokio::spawn(consumer)))`; [`Midgard::thread_per_consumer`] gives each a thread.
+//! `midgard.spawner(tokio::spawn)`; [`Midgard::thread_per_consumer`] gives each a thread.
+//! [`Midgard::start`] runs the program and its consumers in tasks, and returns what requests need: repositories, views, the handle.
 //! [What runs where](super::threads) explains the details; [a web service](super::web_service) shows a program that also serves
 //! requests.
 //!
@@ -51,6 +52,7 @@
 //! Futures here need no runtime: [`block_on`] runs them, and so does any executor.
 //!
 //! [`Midgard::run`]: crate::Midgard::run
+//! [`Midgard::start`]: crate::Midgard::start
 //! [`Midgard::spawner`]: crate::Midgard::spawner
 //! [`Midgard::thread_per_consumer`]: crate::Midgard::thread_per_consumer
 //! [`MidgardHandle::ready`]: crate::MidgardHandle::ready

@@ -8,81 +8,69 @@
 //! - An [`Outbox`] defines which events leave. It also sends the commands and the answers of its program. So a program that
 //!   sends or handles commands needs one, even if it publishes no event, unless it declares that another program on its store
 //!   [has it](crate::Midgard::outbox_elsewhere).
-//! - An [`Inbox`] has one [`Subscribe`] for each event of other services, and one [`Handle`] for each
-//!   [`RemoteCommand`]. A command is answered, or [refused](crate::Refused).
-//! - A [`ProcessManager`] has one [`React`] for each event of its own service, one [`Resolve`] for each command that it sends,
-//!   and one [`Expire`] for each deadline that it sets. A forgotten one does not compile.
+//! - An [`Inbox`] has a handler for each event of other services, and for each [`RemoteCommand`]. A command is answered, or
+//!   [refused](crate::Refused).
+//! - A [`ProcessManager`] has a handler for each event of its own service, for the reply and the refusal of each command that it
+//!   sends, and for each deadline that it sets. A forgotten one does not compile.
 //! - A [`CommandClient`] sends commands from any other program, and waits for the answers.
 //!
 //! Here the shipping service has a parcel picked in the warehouse, and waits a minute at most:
 //!
 //! ```standalone_crate
 //! use midgard::bus::InProcessBus;
-//! use midgard::{CommandClient, Event, Expire, Handle, HandlerResult, Inbox, MemoryStore, MessageContext, Midgard, Outbox, ProcessManager, Processes, React, Reactions, Refused, RemoteCommand, Resolve, StartFrom, Subscribe};
-//! use midgard::event::RecordedEventRef;
+//! use midgard::{CommandClient, HandlerResult, MemoryStore, MessageContext, Midgard, Outbox, Processes, Reactions, Refused, StartFrom};
 //! # use futures_util::future::{Either, select};
 //! # use midgard::store::{Append, ExpectedVersion};
 //! # use midgard::event::NewEvent;
 //! # use midgard::{Store, StreamName};
-//! use serde::{Deserialize, Serialize};
 //! use std::time::Duration;
 //!
-//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-//! #[event(name = "parcel.registered")]
+//! #[midgard::event(name = "parcel.registered")]
 //! #[publish(key = parcel)] // it may leave the service; the messages of one parcel stay in order
 //! struct ParcelRegistered { parcel: u64, items: u32 }
 //!
-//! #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
-//! #[remote_command(name = "stock.pick", service = "warehouse", key = parcel, reply = Picked)]
+//! #[midgard::remote_command(name = "stock.pick", service = "warehouse", key = parcel, reply = Picked)]
 //! struct Pick { parcel: u64, items: u32 }
 //!
-//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-//! #[event(name = "stock.picked")]
+//! #[midgard::event(name = "stock.picked")]
 //! struct Picked { shelf: String }
 //!
-//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-//! #[event(name = "parcel.pick_overdue")]
+//! #[midgard::event(name = "parcel.pick_overdue")]
 //! struct PickOverdue {}
 //!
 //! // In the service "shipping":
 //!
-//! #[derive(Debug, Default, ProcessManager)]
-//! #[process_manager(name = "picking", id = u64, events(ParcelRegistered), commands(Pick), deadlines(PickOverdue))]
+//! #[derive(Debug, Default)]
 //! struct Picking { is_late: bool }
 //!
-//! impl React<ParcelRegistered> for Picking {
-//!     fn process(event: &ParcelRegistered, _: &RecordedEventRef<'_>) -> Option<u64> { Some(event.parcel) }
+//! #[midgard::process_manager(name = "picking", id = u64, events(ParcelRegistered), commands(Pick), deadlines(PickOverdue))]
+//! impl Picking {
+//!     // The process that the event belongs to, if any.
+//!     fn of_registered(event: &ParcelRegistered) -> Option<u64> { Some(event.parcel) }
 //!
-//!     fn react(&mut self, event: ParcelRegistered, reactions: &mut Reactions<Self>) {
+//!     fn registered(&mut self, event: ParcelRegistered, reactions: &mut Reactions<Self>) {
 //!         reactions.send(&Pick { parcel: event.parcel, items: event.items });
 //!         reactions.remind(Duration::from_secs(60), &PickOverdue {});
 //!     }
-//! }
 //!
-//! impl Resolve<Pick> for Picking {
-//!     fn replied(&mut self, _: Pick, _: Picked, reactions: &mut Reactions<Self>) {
+//!     fn picked(&mut self, _: Pick, _: Picked, reactions: &mut Reactions<Self>) {
 //!         reactions.complete(); // or `execute` a command on an aggregate of this service, in the same commit
 //!     }
 //!
-//!     fn refused(&mut self, _: Pick, _reason: &str, reactions: &mut Reactions<Self>) { reactions.complete(); }
-//! }
+//!     fn not_picked(&mut self, _: Pick, _reason: &str, reactions: &mut Reactions<Self>) { reactions.complete(); }
 //!
-//! impl Expire<PickOverdue> for Picking {
-//!     fn expired(&mut self, _: PickOverdue, _: &mut Reactions<Self>) { self.is_late = true; }
+//!     fn overdue(&mut self, _: PickOverdue, _: &mut Reactions<Self>) { self.is_late = true; }
 //! }
 //!
 //! // In the service "warehouse":
 //!
-//! #[derive(Inbox)]
-//! #[inbox(name = "warehouse", events(ParcelRegistered), commands(Pick))]
 //! struct Warehouse;
 //!
-//! impl Subscribe<ParcelRegistered> for Warehouse {
-//!     async fn receive(&self, _: ParcelRegistered, _: &mut MessageContext<'_>) -> HandlerResult { Ok(()) }
-//! }
+//! #[midgard::inbox(name = "warehouse", events(ParcelRegistered), commands(Pick))]
+//! impl Warehouse {
+//!     async fn registered(&self, _: ParcelRegistered, _: &mut MessageContext<'_>) -> HandlerResult { Ok(()) }
 //!
-//! impl Handle<Pick> for Warehouse {
-//!     async fn handle(&self, command: Pick, _context: &mut MessageContext<'_>) -> HandlerResult<Picked> {
+//!     async fn pick(&self, command: Pick, _context: &mut MessageContext<'_>) -> HandlerResult<Picked> {
 //!         if command.items > 10 {
 //!             return Err(Refused::new("no parcel holds as much").into()); // an answer; other errors are tried again
 //!         }
@@ -126,6 +114,12 @@
 //! # }).unwrap();
 //! ```
 //!
+//! A method handles the type of its first argument; its name is free. The reply to a command is the second argument, and a
+//! refusal is a `&str` there. A type that is listed and has no method does not compile, nor does a method of a type that is
+//! not listed; methods with other arguments are yours. Each method becomes an impl of a trait ([`Subscribe`], [`Handle`],
+//! [`React`], [`Resolve`], [`Expire`]), which you may also write yourself, with `#[midgard::inbox(..)]` or
+//! `#[midgard::process_manager(..)]`, or the derives, above the type.
+//!
 //! The name of an outbox, of an inbox or of a process manager belongs to one service: no other service on the bus may use it.
 //! Within a program, no two consumers have one name, projections and subscriptions included; only the outbox may be named like
 //! its service's inbox.
@@ -149,13 +143,11 @@
 //! the command has made, and can reply with it; a command that is rejected becomes a refusal by `?`:
 //!
 //! ```ignore
-//! impl Handle<Pick> for Warehouse {
-//!     async fn handle(&self, command: Pick, context: &mut MessageContext<'_>) -> HandlerResult<Picked> {
+//!     async fn pick(&self, command: Pick, context: &mut MessageContext<'_>) -> HandlerResult<Picked> {
 //!         let take = Take { items: command.items };
 //!         let shelf: &Shelf = context.execute::<Shelf, _>("A3", &take).await?;
 //!         Ok(Picked { left: shelf.items })
 //!     }
-//! }
 //! ```
 //!
 //! # Commands in a reaction

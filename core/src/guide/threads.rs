@@ -41,7 +41,7 @@
 //!
 //! - [`Midgard::spawner`] makes each consumer a task of the program's executor. Consumers then use several cores, and a handler that
 //!   computes for long holds up its own consumer only:
-//!   `midgard.spawner(|consumer| drop(tokio::spawn(consumer)))`.
+//!   `midgard.spawner(tokio::spawn)`.
 //! - [`Midgard::thread_per_consumer`] gives each consumer a thread, for handlers that block, such as those that use files or a
 //!   database driver without async. These threads have no runtime: `tokio::time::sleep` and a tokio client panic in such a
 //!   handler, and a bus over tokio has nothing to run on.

@@ -6,20 +6,16 @@
 //!
 //! ```
 //! # use midgard::store::{Append, ExpectedVersion};
-//! # use midgard::{Event, MemoryStore, Store, StreamName};
+//! # use midgard::{MemoryStore, Store, StreamName};
 //! # use midgard::event::NewEvent;
-//! use midgard::{Context, HandlerResult, Midgard, Project, Projection, View, Views};
-//! use serde::{Deserialize, Serialize};
-//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-//! # #[event(name = "order.placed")]
+//! use midgard::{Context, HandlerResult, Midgard, Project, Views};
+//! # #[midgard::event(name = "order.placed")]
 //! # struct OrderPlaced { customer: String, city: String, cents: u64 }
 //!
-//! #[derive(Serialize, Deserialize, View)]
-//! #[view(key = name, index(city), index(total, ordered))]
+//! #[midgard::view(key = name, index(city), index(total, ordered))]
 //! struct Customer { name: String, city: String, total: u64 }
 //!
-//! #[derive(Projection)]
-//! #[projection(name = "customers", events(OrderPlaced), views(Customer))]
+//! #[midgard::projection(name = "customers", events(OrderPlaced), views(Customer))]
 //! struct Customers;
 //!
 //! impl Project<OrderPlaced> for Customers {
@@ -48,6 +44,9 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! ```
+//!
+//! `#[midgard::view(..)]` is `#[derive(Debug, Clone, Serialize, Deserialize, View)]` and `#[view(..)]` in one line, and
+//! `#[midgard::projection(..)]` is `#[derive(Projection)]` and `#[projection(..)]`.
 //!
 //! `covers(OrderEvent)` refuses a projection that neither handles nor `ignore(..)`s an event of the set. Types of
 //! your own become keys with `#[derive(ViewKey)]`; [`StartingWith`](crate::view::StartingWith) selects by the beginning

@@ -3,7 +3,7 @@
 use super::{ProcessManager, Replies, Unconfigured};
 use crate::aggregate::IdText;
 use crate::bus::{Queue, Subscriber};
-use crate::consumer::ended::Running;
+use crate::consumer::ended::RunningConsumer;
 use crate::consumer::start::StartFrom;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::inbox::{Declaration, InboxOptions, InboxWorker, declaration, receive};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Creates the future that receives the answers, from the worker that handles them.
-type Receiving<P> = dyn Fn(Arc<InboxWorker<Replies<P>>>) -> Running + Send;
+type Receiving<P> = dyn Fn(Arc<InboxWorker<Replies<P>>>) -> RunningConsumer + Send;
 
 /// Creates the declaration of the queue of the replies.
 type Declaring = dyn FnOnce(Queue) -> Declaration + Send;

@@ -1,5 +1,6 @@
 //! The errors of a repository, and what to do about each.
 
+use crate::error::{Classify, ErrorKind};
 use crate::event::codec::DecodeError;
 use crate::event::registry::RegistryError;
 use crate::limits::LimitError;
@@ -103,6 +104,17 @@ impl From<LimitError> for LoadError {
     }
 }
 
+impl Classify for LoadError {
+    fn kind(&self) -> ErrorKind<'_> {
+        match self {
+            LoadError::Tombstoned { .. } => ErrorKind::Gone,
+            LoadError::Overtaken { .. } => ErrorKind::Conflict,
+            LoadError::Store(error) => error.kind(),
+            _ => ErrorKind::Internal,
+        }
+    }
+}
+
 /// Why a command had no effect. `E` is the command's own error.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -137,6 +149,17 @@ impl<E> ExecuteError<E> {
 impl<E> From<LoadError> for ExecuteError<E> {
     fn from(error: LoadError) -> Self {
         ExecuteError::Load(error)
+    }
+}
+
+impl<E: Display> Classify for ExecuteError<E> {
+    fn kind(&self) -> ErrorKind<'_> {
+        match self {
+            ExecuteError::Rejected(error) => ErrorKind::Rejected(error),
+            ExecuteError::Conflict { .. } => ErrorKind::Conflict,
+            ExecuteError::Load(error) => error.kind(),
+            ExecuteError::Append(error) => error.kind(),
+        }
     }
 }
 

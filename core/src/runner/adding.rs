@@ -5,7 +5,7 @@ use super::handle::Consumer;
 use super::notebook::Notebook;
 use super::program::{Added, StatusGuard};
 use crate::consumer::control::{Control, Reader};
-use crate::consumer::ended::Running;
+use crate::consumer::ended::RunningConsumer;
 use crate::consumer::handler::Handler;
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::progress::Progress;
@@ -24,7 +24,9 @@ impl<S: Store + Clone> Midgard<S> {
     pub(super) fn add_replies<P: ProcessManager>(
         mut self,
         steps: Arc<Steps<P>>,
-        receiving: Option<impl Fn(Arc<InboxWorker<Replies<P>>>) -> Running + Send + 'static>,
+        receiving: Option<
+            impl Fn(Arc<InboxWorker<Replies<P>>>) -> RunningConsumer + Send + 'static,
+        >,
         options: InboxOptions,
     ) -> Self {
         match receiving {
@@ -106,7 +108,7 @@ impl<S: Store + Clone> Midgard<S> {
                 let ended = running.instrument(span).await;
                 drop(reader);
                 ended
-            }) as Running
+            }) as RunningConsumer
         });
         let guard = StatusGuard::new(progress.clone());
         self.consumers.push(Added {

@@ -6,8 +6,10 @@ mod handle;
 mod notebook;
 mod program;
 mod projection;
+mod running;
 
 pub use handle::MidgardHandle;
+pub use running::Running;
 
 use crate::bus::{BusError, Publisher, Subscriber, Topic};
 use crate::clock::Clock;

@@ -4,7 +4,7 @@ use super::Midgard;
 use super::handle::Consumer;
 use crate::consumer::RunError;
 use crate::consumer::control::{Control, Mode};
-use crate::consumer::ended::Running;
+use crate::consumer::ended::RunningConsumer;
 use crate::consumer::guard::guarded_call;
 use crate::consumer::progress::Progress;
 use crate::consumer::status::ConsumerState;
@@ -12,6 +12,7 @@ use crate::store::Store;
 use futures_timer::Delay;
 use futures_util::future::{AbortHandle, Either, abortable, join_all, select};
 use pollster::block_on;
+use std::any::Any;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -21,16 +22,19 @@ use std::time::Duration;
 pub(super) const STOP_WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs a future as a task of its own.
-pub(super) type Spawner = Box<dyn Fn(Task) + Send + Sync>;
+pub(super) type Spawner = Arc<dyn Fn(Task) -> TaskHandle + Send + Sync>;
 
 /// A consumer, as it is handed to what runs it.
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What a runtime returns for a task. Some runtimes end the task when it is dropped.
+pub(super) type TaskHandle = Box<dyn Any + Send>;
 
 /// A consumer that was added, ready to run.
 pub(super) struct Added {
     pub(super) consumer: Consumer,
     pub(super) guard: StatusGuard,
-    pub(super) running: Result<Running, RunError>,
+    pub(super) running: Result<RunningConsumer, RunError>,
 }
 
 /// Shows the end of a consumer in its status, however it ends.
@@ -59,16 +63,19 @@ impl<S: Store + Clone> Midgard<S> {
     /// core, and a handler that blocks its thread delays no other consumer. By default, the future of [`run`](Self::run) runs
     /// all of them in turn.
     ///
-    /// On tokio, pass `spawner(|consumer| drop(tokio::spawn(consumer)))`. It is called from within the future of `run`, which
-    /// ends when all consumers have. When this future is dropped, the consumers end where they next wait.
+    /// On tokio, pass `spawner(tokio::spawn)`. It is called from within the future of `run`, which ends when all consumers have.
+    /// What it returns, such as the handle of the task, is kept until then. When this future is dropped, the consumers end
+    /// where they next wait.
+    ///
+    /// [`start`](Self::start) does this, and runs the program in a task, too.
     ///
     /// The work of one consumer stays in one task: a process manager's deadlines, the views that a projection rebuilds, the
     /// messages that an inbox handles at the same time.
-    pub fn spawner(
+    pub fn spawner<T: Send + 'static>(
         mut self,
-        spawn: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static,
+        spawn: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) -> T + Send + Sync + 'static,
     ) -> Self {
-        self.spawner = Some(Box::new(spawn));
+        self.spawner = Some(Arc::new(move |task| Box::new(spawn(task))));
         self
     }
 
@@ -189,7 +196,7 @@ async fn overdue(control: &Control, limit: Duration) {
 }
 
 /// Ends a task when it is dropped.
-struct EndTask(AbortHandle);
+pub(super) struct EndTask(pub(super) AbortHandle);
 
 impl Drop for EndTask {
     fn drop(&mut self) {
@@ -198,7 +205,11 @@ impl Drop for EndTask {
 }
 
 /// Hands a consumer to the spawner, and waits for its end.
-async fn spawned(spawner: &Spawner, guard: StatusGuard, running: Running) -> Result<(), RunError> {
+async fn spawned(
+    spawner: &Spawner,
+    guard: StatusGuard,
+    running: RunningConsumer,
+) -> Result<(), RunError> {
     let progress = guard.progress.clone();
     let end = Arc::new(Mutex::new(None));
     let (task, abort) = abortable({
@@ -214,15 +225,15 @@ async fn spawned(spawner: &Spawner, guard: StatusGuard, running: Running) -> Res
         // When the task is aborted, nothing waits for it any more.
         let _ = task.await;
     });
-    let panic = guarded_call(|| spawner(task)).err();
+    let handle = guarded_call(|| spawner(task));
     progress.until(|| progress.is_over()).await;
     let ended = end.lock().unwrap_or_else(PoisonError::into_inner).take();
     ended.unwrap_or_else(|| {
         let status = progress.status();
-        let reason = panic.map_or_else(
-            || "its task was dropped before it had ended".to_owned(),
-            |panic| format!("its spawner {panic}"),
-        );
+        let reason = match &handle {
+            Ok(_) => "its task was dropped before it had ended".to_owned(),
+            Err(panic) => format!("its spawner {panic}"),
+        };
         Err(RunError::Dropped {
             kind: status.kind,
             name: status.name,

@@ -1,6 +1,7 @@
 //! The errors of stores, as enums to match on. Every message is a sentence with names and numbers.
 
 use crate::cause::Whole;
+use crate::error::{Classify, ErrorKind};
 use crate::event::codec::EncodeError;
 use crate::event::metadata::EventId;
 use crate::limits::LimitError;
@@ -139,6 +140,17 @@ pub enum StoreError {
     },
 }
 
+impl Classify for StoreError {
+    fn kind(&self) -> ErrorKind<'_> {
+        match self {
+            StoreError::Limit(_) => ErrorKind::Invalid,
+            StoreError::Full(_) => ErrorKind::Full,
+            StoreError::OutcomeUnknown { .. } => ErrorKind::OutcomeUnknown,
+            _ => ErrorKind::Internal,
+        }
+    }
+}
+
 /// The resource that is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -248,6 +260,21 @@ pub enum AppendError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Classify for AppendError {
+    fn kind(&self) -> ErrorKind<'_> {
+        match self {
+            AppendError::Conflict { .. }
+            | AppendError::ConditionFailed { .. }
+            | AppendError::EntryChanged { .. } => ErrorKind::Conflict,
+            AppendError::Tombstoned { .. } => ErrorKind::Gone,
+            AppendError::Store(error) => error.kind(),
+            AppendError::IdTaken { .. }
+            | AppendError::IdRepeated { .. }
+            | AppendError::Encode(_) => ErrorKind::Internal,
+        }
+    }
 }
 
 /// How two events with the same id differ.

@@ -1,6 +1,7 @@
 //! What can go wrong with views.
 
 use super::layout::KEY_BYTES;
+use crate::error::{Classify, ErrorKind};
 use crate::event::codec::JsonError;
 use crate::limits::ENTRY_VALUE_BYTES;
 use crate::store::EntryError;
@@ -227,6 +228,21 @@ pub enum ViewError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Classify for ViewError {
+    fn kind(&self) -> ErrorKind<'_> {
+        match self {
+            ViewError::KeyTooLong { .. } | ViewError::OtherCursor { .. } => ErrorKind::Invalid,
+            // Its projection is at work on it.
+            ViewError::NotBuilt { .. } | ViewError::OtherDefinition { .. } => {
+                ErrorKind::Unavailable
+            }
+            ViewError::Changed { .. } => ErrorKind::Conflict,
+            ViewError::Store(error) => error.kind(),
+            _ => ErrorKind::Internal,
+        }
+    }
 }
 
 impl From<EntryError> for ViewError {

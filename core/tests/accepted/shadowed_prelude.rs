@@ -379,6 +379,49 @@ pub mod shadowed {
     impl ::midgard::Expire<events::Other> for Welcome {
         fn expired(&mut self, _: events::Other, _: &mut ::midgard::Reactions<Self>) {}
     }
+
+    struct Methods;
+
+    #[::midgard::inbox(name = "methods", events(events::Other))]
+    impl Methods {
+        async fn other(
+            &self,
+            _: events::Other,
+            _: &mut ::midgard::MessageContext<'_>,
+        ) -> ::midgard::HandlerResult {
+            ::std::result::Result::Ok(())
+        }
+    }
+
+    #[derive(::std::default::Default)]
+    struct Functions {}
+
+    #[::midgard::process_manager(
+        name = "functions",
+        id = u64,
+        events(UserEvent),
+        commands(Create),
+        deadlines(events::Other)
+    )]
+    impl Functions {
+        fn of_event(_: &UserEvent) -> ::std::option::Option<u64> {
+            ::std::option::Option::None
+        }
+
+        fn event(&mut self, _: UserEvent, _: &mut ::midgard::Reactions<Self>) {}
+
+        fn replied(&mut self, _: Create, _: ::midgard::Done, _: &mut ::midgard::Reactions<Self>) {}
+
+        fn refused(
+            &mut self,
+            _: Create,
+            _: &::std::primitive::str,
+            _: &mut ::midgard::Reactions<Self>,
+        ) {
+        }
+
+        fn other(&mut self, _: events::Other, _: &mut ::midgard::Reactions<Self>) {}
+    }
 }
 
 pub(crate) fn main() {}

@@ -70,7 +70,7 @@ fn nor_one_of_another_task_of_a_runtime() {
         thread::spawn(|| {
             let runtime = tokio::runtime::Builder::new_multi_thread();
             let runtime = { runtime }.worker_threads(2).build().unwrap();
-            let midgard = midgard.spawner(|consumer| drop(tokio::spawn(consumer)));
+            let midgard = midgard.spawner(tokio::spawn);
             runtime.block_on(midgard.run())
         })
     });
@@ -113,7 +113,7 @@ fn a_spawner_that_drops_tasks_or_panics_is_told_of() {
         "subscription \"all\" did not come to its end: its task was dropped before it had ended; let the \
          function given to `Midgard::spawner` run each future until it is done"
     );
-    let no_runtime = program().spawner(|consumer| drop(tokio::spawn(consumer)));
+    let no_runtime = program().spawner(tokio::spawn);
     let error = block_on(no_runtime.run()).unwrap_err().to_string();
     assert!(
         error.contains("its spawner panicked: there is no reactor running"),

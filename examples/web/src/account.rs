@@ -1,9 +1,6 @@
 //! Accounts: events, the aggregate, its command, and the view that shows it.
 
-use midgard::{
-    Aggregate, Apply, Command, Context, Events, HandlerResult, Project, Projection, View, events,
-};
-use serde::{Deserialize, Serialize};
+use midgard::{Apply, Command, Context, Events, HandlerResult, Project, events};
 
 /// Money came.
 #[midgard::event(name = "account.credited")]
@@ -20,8 +17,7 @@ pub struct Debited {
 }
 
 /// An account.
-#[derive(Debug, Default, Aggregate)]
-#[aggregate(name = "account", id = String, events(Credited, Debited), apply = enum)]
+#[midgard::aggregate(name = "account", id = String, events(Credited, Debited), apply = enum)]
 pub struct Account {
     /// The balance, in cents.
     pub balance: u64,
@@ -74,8 +70,7 @@ impl Command<Account> for Book {
 }
 
 /// The balance of an account, in a list.
-#[derive(Debug, Serialize, Deserialize, View)]
-#[view(key = account)]
+#[midgard::view(key = account)]
 pub struct Balance {
     /// Which account.
     pub account: String,
@@ -84,8 +79,8 @@ pub struct Balance {
 }
 
 /// Keeps the balances.
-#[derive(Debug, Projection)]
-#[projection(name = "balances", events(Credited, Debited), views(Balance))]
+#[midgard::projection(name = "balances", events(Credited, Debited), views(Balance))]
+#[derive(Debug)]
 pub struct Balances;
 
 impl Project<Credited> for Balances {

@@ -1,6 +1,6 @@
 //! Requests as commands and reads, errors as status codes, events as they happen.
 
-use crate::account::{Account, AccountEvent, Balance, Balances, Book, Refusal};
+use crate::account::{Account, AccountEvent, Balance, Balances, Book};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -8,12 +8,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::{Stream, StreamExt};
-use midgard::consumer::{ConsumerState, ExecuteAndWaitError};
+use midgard::consumer::ConsumerState;
+use midgard::error::{Classify, ErrorKind};
 use midgard::event::RecordedEvent;
-use midgard::repository::{ExecuteError, LoadError};
-use midgard::store::{AppendError, Query, ReadLog, StoreError};
-use midgard::view::ViewError;
-use midgard::{LogId, MidgardHandle, Position, Repository, Store, Views};
+use midgard::store::{Query, ReadLog};
+use midgard::{LogId, Position, Running, Store};
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
@@ -22,16 +21,8 @@ use std::time::Duration;
 /// For how long an answer waits until the views show what it did.
 const SHOWN_WITHIN: Duration = Duration::from_secs(5);
 
-/// What every request needs. Clones are cheap.
-#[derive(Debug, Clone)]
-pub struct Bank {
-    /// The accounts.
-    pub accounts: Repository<Account, LmdbStore>,
-    /// The views of the program.
-    pub views: Views,
-    /// The program that keeps the views.
-    pub handle: MidgardHandle,
-}
+/// The program that every request needs: its accounts, its views and its handle.
+pub type Bank = Running<LmdbStore>;
 
 /// Returns the routes of the service.
 pub fn routes(bank: Bank) -> Router {
@@ -55,8 +46,7 @@ async fn deposit(
     headers: HeaderMap,
     Json(amount): Json<Amount>,
 ) -> Result<Response, Failure> {
-    bank.execute(id, &headers, Book::Deposit(amount.cents))
-        .await
+    execute(bank, id, &headers, Book::Deposit(amount.cents)).await
 }
 
 async fn withdraw(
@@ -65,47 +55,39 @@ async fn withdraw(
     headers: HeaderMap,
     Json(amount): Json<Amount>,
 ) -> Result<Response, Failure> {
-    bank.execute(id, &headers, Book::Withdraw(amount.cents))
-        .await
+    execute(bank, id, &headers, Book::Withdraw(amount.cents)).await
 }
 
-impl Bank {
-    /// Executes a command, and answers when the views show it. A request that is repeated under its `Idempotency-Key` has one effect.
-    async fn execute(
-        self,
-        id: String,
-        headers: &HeaderMap,
-        book: Book,
-    ) -> Result<Response, Failure> {
-        let key = headers.get("idempotency-key");
-        let key = key.map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
-        // In a task of its own: when the client goes away, its handler is dropped, and the command is executed all the same.
-        let task = tokio::spawn(async move {
-            let execution = match &key {
-                Some(key) => self.accounts.execute_once(key, &id, &book),
-                None => self.accounts.execute(&id, &book),
-            };
-            execution
-                .and_wait_for::<Balances>(&self.handle, SHOWN_WITHIN)
-                .await
-        });
-        match task.await.map_err(|panicked| Failure::hidden(&panicked))? {
-            Ok(account) => {
-                let id = account.stream().id_of::<Account>();
-                let account_id = id.map_err(|error| Failure::hidden(&error))?;
-                Ok(Json(Balance {
-                    account: account_id,
-                    cents: account.state().balance,
-                })
-                .into_response())
-            }
-            // It was executed: to say that it failed would have it repeated.
-            Err(ExecuteAndWaitError::NotShown { .. }) => Ok(StatusCode::ACCEPTED.into_response()),
-            Err(ExecuteAndWaitError::NotExecuted(error)) => Err(Failure::hidden(&error)),
-            Err(ExecuteAndWaitError::Execute(error)) => Err(error.into()),
-            Err(other) => Err(Failure::hidden(&other)),
-        }
-    }
+/// Executes a command, and answers when the views show it. A request that is repeated under its `Idempotency-Key` has one effect.
+async fn execute(
+    bank: Bank,
+    id: String,
+    headers: &HeaderMap,
+    book: Book,
+) -> Result<Response, Failure> {
+    let key = headers.get("idempotency-key");
+    let key = key.map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
+    // In a task of its own: when the client goes away, its handler is dropped, and the command is executed all the same.
+    let task = tokio::spawn(async move {
+        let accounts = bank.repository::<Account>();
+        let execution = match &key {
+            Some(key) => accounts.execute_once(key, &id, &book),
+            None => accounts.execute(&id, &book),
+        };
+        execution
+            .and_wait_for::<Balances>(bank.handle(), SHOWN_WITHIN)
+            .await
+    });
+    let account = task
+        .await
+        .map_err(|panicked| Failure::hidden(&panicked))??;
+    let id = account.stream().id_of::<Account>();
+    let account_id = id.map_err(|error| Failure::hidden(&error))?;
+    Ok(Json(Balance {
+        account: account_id,
+        cents: account.state().balance,
+    })
+    .into_response())
 }
 
 /// Reads a row: some microseconds, so that it needs no thread of its own.
@@ -113,7 +95,7 @@ async fn balance(
     State(bank): State<Bank>,
     Path(id): Path<String>,
 ) -> Result<Json<Balance>, Failure> {
-    match bank.views.get::<Balance>(&id)? {
+    match bank.views().get::<Balance>(&id)? {
         Some(balance) => Ok(Json(balance)),
         None => Err(Failure(
             StatusCode::NOT_FOUND,
@@ -134,7 +116,7 @@ async fn events(
     State(bank): State<Bank>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Box<dyn Error + Send + Sync>>>>, Failure> {
-    let store = bank.accounts.store().clone();
+    let store = bank.store().clone();
     let last = headers
         .get("last-event-id")
         .and_then(|last| last.to_str().ok()?.parse().ok());
@@ -148,7 +130,7 @@ async fn events(
     let recorded = store
         .into_events(read)
         .follow()
-        .until(bank.handle.stopped());
+        .until(bank.handle().stopped());
     let shown = recorded.map(|event| shown(&event?));
     Ok(Sse::new(shown).keep_alive(KeepAlive::default()))
 }
@@ -167,7 +149,7 @@ fn shown(event: &RecordedEvent) -> Result<Event, Box<dyn Error + Send + Sync>> {
 
 /// Returns the state of each consumer of the program; 503 where one has failed, so that somebody notices.
 async fn health(State(bank): State<Bank>) -> Response {
-    let status = bank.handle.status();
+    let status = bank.handle().status();
     let has_failed = status.iter().any(|one| one.state == ConsumerState::Failed);
     let code = if has_failed {
         StatusCode::SERVICE_UNAVAILABLE
@@ -196,56 +178,35 @@ impl IntoResponse for Failure {
     }
 }
 
-impl From<ExecuteError<Refusal>> for Failure {
-    fn from(error: ExecuteError<Refusal>) -> Self {
-        match error {
-            ExecuteError::Rejected(refusal) => {
-                Failure(StatusCode::UNPROCESSABLE_ENTITY, refusal.to_string())
+impl<E: Classify + Error + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let (status, sentence) = match error.kind() {
+            ErrorKind::Rejected(refusal) => {
+                return Failure(StatusCode::UNPROCESSABLE_ENTITY, refusal.to_string());
             }
-            // Nothing was appended; it may be sent again.
-            ExecuteError::Conflict { .. } => Failure(
-                StatusCode::CONFLICT,
-                "others use the account at this moment; try again".to_owned(),
-            ),
-            ExecuteError::Load(LoadError::Tombstoned { .. })
-            | ExecuteError::Append(AppendError::Tombstoned { .. }) => {
-                Failure(StatusCode::GONE, "the account was closed".to_owned())
-            }
-            ExecuteError::Load(LoadError::Store(error))
-            | ExecuteError::Append(AppendError::Store(error)) => error.into(),
-            other => Failure::hidden(&other),
-        }
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        match error {
             // An id or a key that is empty or too long.
-            StoreError::Limit(limit) => Failure(StatusCode::BAD_REQUEST, limit.to_string()),
-            StoreError::Full(_) => Failure(
+            ErrorKind::Invalid => return Failure(StatusCode::BAD_REQUEST, error.to_string()),
+            // It was executed: to say that it failed would have it repeated.
+            ErrorKind::NotShown => (StatusCode::ACCEPTED, "it is done, and shown soon"),
+            ErrorKind::Conflict => (
+                StatusCode::CONFLICT,
+                "others use the account at this moment; try again",
+            ),
+            ErrorKind::Gone => (StatusCode::GONE, "the account was closed"),
+            ErrorKind::Full => (
                 StatusCode::INSUFFICIENT_STORAGE,
-                "the disk is full; try again later".to_owned(),
+                "the disk is full; try again later",
             ),
-            StoreError::OutcomeUnknown { .. } => Failure(
+            ErrorKind::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "it is not known whether it was done; repeat it with the same Idempotency-Key"
-                    .to_owned(),
+                "the service has just begun; try again",
             ),
-            other => Failure::hidden(&other),
-        }
-    }
-}
-
-impl From<ViewError> for Failure {
-    fn from(error: ViewError) -> Self {
-        match error {
-            // The first events of a new program have not been handled yet.
-            ViewError::NotBuilt { .. } => Failure(
+            ErrorKind::OutcomeUnknown => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the service has just begun; try again".to_owned(),
+                "it is not known whether it was done; repeat it with the same Idempotency-Key",
             ),
-            other => Failure::hidden(&other),
-        }
+            _ => return Failure::hidden(&error),
+        };
+        Failure(status, sentence.to_owned())
     }
 }

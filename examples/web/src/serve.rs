@@ -1,8 +1,8 @@
 //! A server and a program, run and ended together.
 
 use crate::account::Balances;
-use crate::routes::{Bank, routes};
-use midgard::{Midgard, Repository, Views};
+use crate::routes::routes;
+use midgard::{Midgard, Views};
 use midgard_store_lmdb::LmdbStore;
 use std::error::Error;
 use tokio::net::TcpListener;
@@ -18,26 +18,17 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let views = Views::new(store.clone());
-    let program = Midgard::new(store.clone())
-        .project(Balances, views.clone())
-        .spawner(|consumer| drop(tokio::spawn(consumer)));
-    let handle = program.handle();
-    let running = tokio::spawn(program.run());
-    // A program that cannot run says why here, and not only when it is awaited at the end.
-    handle.ready().await?;
-
-    let bank = Bank {
-        accounts: Repository::new(store),
-        views,
-        handle: handle.clone(),
-    };
-    axum::serve(listener, routes(bank))
+    let program = Midgard::new(store).project(Balances, views);
+    // A program that cannot run says why here.
+    let bank = program.start(tokio::spawn).await?;
+    let handle = bank.handle().clone();
+    axum::serve(listener, routes(bank.clone()))
         .with_graceful_shutdown(async move {
             stop.await;
             // Ends the streams of events, too; axum would wait for those forever.
             handle.drain();
         })
         .await?;
-    running.await??;
+    bank.ended().await?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use midgard::store::{ExpectedVersion, ReadLog};
 use midgard::{Midgard, Repository, Store as _, Views};
 use midgard_example_web::account::{Account, Balances};
-use midgard_example_web::routes::{Bank, routes};
+use midgard_example_web::routes::routes;
 use midgard_example_web::serve::serve;
 use midgard_store_lmdb::LmdbStore;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -162,13 +162,9 @@ fn a_command_is_executed_though_its_handler_is_dropped() {
     let directory = tempfile::tempdir().unwrap();
     let store = LmdbStore::open(directory.path()).unwrap();
     let views = Views::new(store.clone());
-    let program = Midgard::new(store.clone()).project(Balances, views.clone());
-    let bank = Bank {
-        accounts: Repository::new(store.clone()),
-        views,
-        handle: program.handle(),
-    };
+    let program = Midgard::new(store.clone()).project(Balances, views);
     let runtime = Runtime::new().unwrap();
+    let bank = runtime.block_on(program.start(tokio::spawn)).unwrap();
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
     let impatient = routes(bank).layer(from_fn(go_away));

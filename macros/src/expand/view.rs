@@ -180,7 +180,10 @@ fn form(view: &View<'_>) -> String {
 fn serde(attrs: &[Attribute]) -> String {
     let attrs = attrs.iter().filter(|attr| attr.path().is_ident("serde"));
     attrs
-        .map(|attr| format!("#[{}] ", source::line(attr.meta.to_token_stream())))
+        .map(|attr| source::line(attr.meta.to_token_stream()))
+        // Where `#[midgard::view(..)]` finds serde: a view has one form, however its derives are written.
+        .filter(|said| !said.ends_with("::__private::serde\")"))
+        .map(|said| format!("#[{said}] "))
         .collect()
 }
 

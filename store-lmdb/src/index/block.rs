@@ -1,16 +1,16 @@
 //! Blocks of entries: each is read at once to find one entry, and has a checksum.
 
-use super::{IndexEntry, StreamKey, damaged};
+use super::{IndexEntry, LastRecord, StreamKey, damaged};
 use crate::checksum;
 use crate::fields::Fields;
 use midgard::Position;
 use midgard::store::StoreError;
 
 /// The most entries of a block. All blocks of a part except the last are full.
-const ENTRIES: usize = 10;
+pub(super) const ENTRIES: usize = 10;
 /// The bytes of an entry: 16 of the key, in the order of keys, and 8 of the position.
 const ENTRY: usize = 24;
-const CHECKSUM: usize = 4;
+pub(super) const CHECKSUM: usize = 4;
 /// The bytes of a full block.
 const BLOCK: usize = CHECKSUM + ENTRIES * ENTRY;
 
@@ -40,7 +40,7 @@ pub(super) fn encode(run: u64, part: u32, entries: &[IndexEntry]) -> Vec<u8> {
         out.extend_from_slice(&[0; CHECKSUM]);
         for entry in entries {
             out.extend_from_slice(&entry.key.0.to_be_bytes());
-            out.extend_from_slice(&entry.position.get().to_be_bytes());
+            out.extend_from_slice(&entry.record.position.get().to_be_bytes());
         }
         let sum = checksum(BlockAddress { run, part, block }, &out[start + CHECKSUM..]);
         out[start..start + CHECKSUM].copy_from_slice(&sum.to_le_bytes());
@@ -48,10 +48,23 @@ pub(super) fn encode(run: u64, part: u32, entries: &[IndexEntry]) -> Vec<u8> {
     out
 }
 
+impl BlockAddress {
+    /// Returns a number that its checksum includes.
+    pub(super) fn seed(self) -> u64 {
+        let BlockAddress { run, part, block } = self;
+        run.rotate_left(32) ^ u64::from(part) << 16 ^ block as u64
+    }
+}
+
 fn checksum(address: BlockAddress, entries: &[u8]) -> u32 {
-    let BlockAddress { run, part, block } = address;
-    let seed = run.rotate_left(32) ^ u64::from(part) << 16 ^ block as u64;
-    checksum::at(seed, entries)
+    checksum::at(address.seed(), entries)
+}
+
+/// Returns the checksum that a block of a part has, right or wrong; zero where there is no block.
+pub(super) fn stored_checksum(part: &[u8], block: usize) -> u32 {
+    let block = part.get(block * BLOCK..);
+    let stored = block.and_then(|block| block.first_chunk::<CHECKSUM>());
+    stored.map_or(0, |stored| u32::from_le_bytes(*stored))
 }
 
 impl<'a> Block<'a> {
@@ -73,6 +86,7 @@ impl<'a> Block<'a> {
         })
     }
 
+    /// Returns its entries, without their versions.
     pub(super) fn entries(self) -> impl DoubleEndedIterator<Item = IndexEntry> + use<'a> {
         let (entries, _) = self.0.as_chunks::<ENTRY>();
         entries.iter().map(|bytes| {
@@ -81,7 +95,7 @@ impl<'a> Block<'a> {
             let position = fields.chunk().map_or(0, |at| u64::from_be_bytes(*at));
             IndexEntry {
                 key: StreamKey(key),
-                position: Position(position),
+                record: LastRecord::at(Position(position)),
             }
         })
     }

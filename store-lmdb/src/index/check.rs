@@ -2,6 +2,7 @@
 
 use super::block::{self, Block, BlockAddress};
 use super::manifest::Run;
+use super::versions::Versions;
 use super::{Index, IndexEntry, Manifest, damaged, part_key};
 use crate::error::backend;
 use heed::RoTxn;
@@ -52,7 +53,10 @@ impl Index {
         };
         let mut end = part + 1;
         let (entries, faults) = match self.part(transaction, run, part) {
-            Ok(bytes) => check(run, part, bytes),
+            Ok(bytes) => {
+                let versions = self.versions(transaction, run.number, part)?;
+                check(run, part, bytes, versions)
+            }
             Err(error) => {
                 end = self.next_part(transaction, run, end)?;
                 let fault = match end - part {
@@ -80,7 +84,7 @@ impl Index {
     /// Returns the first existing part of a run, from one on; the end of the run if there is none.
     fn next_part(&self, transaction: &RoTxn<'_>, run: Run, from: u32) -> Result<u32, StoreError> {
         let key = part_key(run.number, from);
-        let next = self.0.get_greater_than_or_equal_to(transaction, &key);
+        let next = self.entries.get_greater_than_or_equal_to(transaction, &key);
         let next = next.map_err(backend("read the index"))?;
         let part = next.and_then(|(key, _)| {
             let (number, part) = key.split_first_chunk::<8>()?;
@@ -96,7 +100,10 @@ impl Index {
         transaction: &RoTxn<'_>,
         manifest: &Manifest<'_>,
     ) -> Result<u64, StoreError> {
-        let parts = self.0.len(transaction).map_err(backend("read the index"))?;
+        let parts = self
+            .entries
+            .len(transaction)
+            .map_err(backend("read the index"))?;
         Ok(parts.saturating_sub(manifest.parts()))
     }
 }
@@ -114,7 +121,12 @@ fn fault(run: Run, part: u32, what: &str) -> String {
     damaged(&format!("part {part} of run {} {what}", run.number)).to_string()
 }
 
-fn check(run: Run, part: u32, bytes: &[u8]) -> (Vec<IndexEntry>, Vec<String>) {
+fn check(
+    run: Run,
+    part: u32,
+    bytes: &[u8],
+    versions: Versions<'_>,
+) -> (Vec<IndexEntry>, Vec<String>) {
     let (mut entries, mut faults) = (Vec::<IndexEntry>::new(), Vec::new());
     for block in 0..block::count(bytes) {
         let address = BlockAddress {
@@ -123,7 +135,9 @@ fn check(run: Run, part: u32, bytes: &[u8]) -> (Vec<IndexEntry>, Vec<String>) {
             block,
         };
         match Block::of(bytes, address) {
-            Ok(block) => entries.extend(block.entries()),
+            Ok(block) => {
+                entries.extend(versions.beside(bytes, address, block.entries()));
+            }
             Err(error) => faults.push(error.to_string()),
         }
     }
@@ -134,5 +148,6 @@ fn check(run: Run, part: u32, bytes: &[u8]) -> (Vec<IndexEntry>, Vec<String>) {
     if !entries.iter().all(in_range) {
         faults.push(fault(run, part, "has keys of another part"));
     }
+    faults.extend(versions.faults(run.number, part, bytes));
     (entries, faults)
 }

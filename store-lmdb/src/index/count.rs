@@ -58,7 +58,9 @@ impl Index {
             let (from, to) = parts_in(&run, ranges);
             for number in from.max(run.from)..to.min(run.to) {
                 let bytes = self.part(transaction, run, number)?;
-                part::collect(bytes, run.number, number, ranges.next, ranges.log2, entries)?;
+                let versions = self.versions(transaction, run.number, number)?;
+                let (next, log2) = (ranges.next, ranges.log2);
+                part::collect(bytes, versions, run.number, number, next, log2, entries)?;
             }
         }
         Ok(())

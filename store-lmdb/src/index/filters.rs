@@ -33,6 +33,8 @@ pub(crate) struct Filters {
     is_current: bool,
     /// How many filters were made in the snapshot.
     pub(super) made: usize,
+    /// Whether a damaged page has hidden the versions beside the entries: they are not read again.
+    pub(super) distrusts_versions: bool,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,10 @@ struct Filter {
 impl Filters {
     /// Forgets everything noted, when it may not have been committed.
     pub(crate) fn clear(&mut self) {
-        *self = Filters::default();
+        *self = Filters {
+            distrusts_versions: self.distrusts_versions,
+            ..Filters::default()
+        };
     }
 
     /// Must be called before the next snapshot is searched.
@@ -160,6 +165,7 @@ fn place(key: StreamKey, words: usize) -> (usize, u64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::LastRecord;
     use super::super::manifest::Draft;
     use super::*;
     use midgard::Position;
@@ -184,7 +190,7 @@ mod tests {
             let inside: Vec<_> = (0..count).map(|_| key()).collect();
             let entries = inside.iter().map(|key| IndexEntry {
                 key: *key,
-                position: Position::FIRST,
+                record: LastRecord::at(Position::FIRST),
             });
             let known = FilteredRun {
                 run: run(1, 20),

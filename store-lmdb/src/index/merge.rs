@@ -1,6 +1,7 @@
 //! Making runs: from the tail of the log, and from other runs.
 
 use super::manifest::{Draft, MOST_PARTS_LOG2, Run};
+use super::versions::Versions;
 use super::{Index, IndexEntry, block, part, part_key};
 use crate::about::About;
 use crate::error::backend;
@@ -8,6 +9,7 @@ use crate::levels::{self, Due, Leveled, RUNS};
 use heed::RwTxn;
 use midgard::Position;
 use midgard::store::StoreError;
+use std::iter;
 
 /// About the most entries of a part: this many are merged at once, in one commit.
 const PART_ENTRIES: u64 = 2048;
@@ -46,6 +48,7 @@ pub(crate) fn flush(
     }
     draft.runs.insert(0, run);
     draft.merged = merged;
+    index.remove_orphaned_versions(transaction, &draft)?;
     write(about, transaction, &draft)
 }
 
@@ -71,7 +74,16 @@ pub(crate) fn step(
     for run in &draft.runs[inputs.clone()] {
         let part = range >> (parts_log2 - run.parts_log2);
         let bytes = index.part(transaction, *run, part)?;
-        part::collect(bytes, run.number, part, range, parts_log2, &mut entries)?;
+        let versions = index.versions(transaction, run.number, part)?;
+        part::collect(
+            bytes,
+            versions,
+            run.number,
+            part,
+            range,
+            parts_log2,
+            &mut entries,
+        )?;
     }
     let merged = entries.len();
     // A stable sort: of the entries of a stream the newest comes first, and is kept.
@@ -148,7 +160,13 @@ fn write_part(
     entries: &[IndexEntry],
 ) -> Result<(), StoreError> {
     let bytes = block::encode(run, part, entries);
-    let put = index.0.put(transaction, &part_key(run, part), &bytes);
+    let put = index.entries.put(transaction, &part_key(run, part), &bytes);
+    put.map_err(backend("write the index"))?;
+    let Some(versions) = index.versions else {
+        return Ok(());
+    };
+    let bytes = Versions::encode(run, part, &bytes, entries);
+    let put = versions.put(transaction, &part_key(run, part), &bytes);
     put.map_err(backend("write the index"))
 }
 
@@ -158,6 +176,9 @@ fn remove_part(
     run: u64,
     part: u32,
 ) -> Result<(), StoreError> {
-    let removed = index.0.delete(transaction, &part_key(run, part));
-    removed.map(drop).map_err(backend("write the index"))
+    for parts in iter::once(index.entries).chain(index.versions) {
+        let removed = parts.delete(transaction, &part_key(run, part));
+        removed.map_err(backend("write the index"))?;
+    }
+    Ok(())
 }

@@ -15,26 +15,38 @@ mod merge;
 mod part;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 pub(crate) use check::PartAddress;
 pub(crate) use count::KeyRanges;
 pub(crate) use filters::Filters;
 pub(crate) use manifest::Manifest;
 pub(crate) use merge::{flush, step};
+pub(crate) use versions::{LastRecord, is_damage_of_versions};
 
 use crate::about::About;
 use crate::error::backend;
+use block::BlockAddress;
 use heed::types::Bytes;
 use heed::{Database, RoTxn};
 use manifest::Run;
 use midgard::Position;
 use midgard::store::StoreError;
+use part::Found;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
+use std::num::NonZeroU32;
 
-/// Parts of runs, by the numbers of the run and of the part.
+/// The index: parts of runs, by the numbers of the run and of the part.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Index(pub(crate) Database<'static, Bytes, Bytes>);
+pub(crate) struct Index {
+    pub(crate) entries: Parts,
+    /// The versions beside the entries; `None` in a store that was opened to be read, and that only releases without
+    /// them have written to.
+    pub(crate) versions: Option<Parts>,
+}
+
+pub(crate) type Parts = Database<'static, Bytes, Bytes>;
 
 /// The key of a stream: a hash of its name, long enough that no two streams of a store share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,11 +87,11 @@ impl StreamKey {
     }
 }
 
-/// The position of a stream's last record.
+/// The last record of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct IndexEntry {
     pub(crate) key: StreamKey,
-    pub(crate) position: Position,
+    pub(crate) record: LastRecord,
 }
 
 /// No part comes near this. A damaged length may lead behind the end of the file, and reading there ends the process.
@@ -94,27 +106,43 @@ impl Index {
         key: StreamKey,
     ) -> Result<Option<Position>, StoreError> {
         for run in manifest.runs_asked_for(key) {
-            if let (_, Some(position)) = self.find_in(transaction, run, key)? {
-                return Ok(Some(position));
+            if let (_, Some(found)) = self.find_in(transaction, run, key)? {
+                return Ok(Some(found.position));
             }
         }
         Ok(None)
     }
 
-    /// As [`find`](Index::find), without reading the parts that do not pass their filters.
+    /// As [`find`](Index::find), without reading the parts that do not pass their filters; with the version of the
+    /// record where that is known.
     pub(crate) fn find_filtered(
         &self,
         transaction: &RoTxn<'_>,
         about: About,
         key: StreamKey,
         filters: &mut Filters,
-    ) -> Result<Option<Position>, StoreError> {
+    ) -> Result<Option<LastRecord>, StoreError> {
         filters.note(|| about.manifest(transaction))?;
-        let Filters { runs, made, .. } = filters;
+        let Filters {
+            runs,
+            made,
+            distrusts_versions,
+            ..
+        } = filters;
         for known in runs {
             if known.may_have(key) {
                 match self.find_in(transaction, known.run, key)? {
-                    (_, Some(position)) => return Ok(Some(position)),
+                    (_, Some(found)) if *distrusts_versions => {
+                        return Ok(Some(LastRecord::at(found.position)));
+                    }
+                    (part, Some(found)) => {
+                        let version = self.version(transaction, part, found);
+                        *distrusts_versions = version.is_err();
+                        return Ok(Some(LastRecord {
+                            position: found.position,
+                            version: version?,
+                        }));
+                    }
                     (part, None) => known.searched_in_vain(key, part, made),
                 }
             }
@@ -122,13 +150,27 @@ impl Index {
         Ok(None)
     }
 
-    /// Returns the part of a run that may have a key, and the position that it has for it.
+    /// Returns the version beside an entry, if it is known.
+    fn version(
+        &self,
+        transaction: &RoTxn<'_>,
+        part: &[u8],
+        found: Found,
+    ) -> Result<Option<NonZeroU32>, StoreError> {
+        let BlockAddress {
+            run, part: number, ..
+        } = found.block;
+        let versions = self.versions(transaction, run, number)?;
+        Ok(versions.get(part, found.block, found.entry))
+    }
+
+    /// Returns the part of a run that may have a key, and the entry that it has for it.
     fn find_in<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
         run: Run,
         key: StreamKey,
-    ) -> Result<(&'t [u8], Option<Position>), StoreError> {
+    ) -> Result<(&'t [u8], Option<Found>), StoreError> {
         let part = key.part(run.parts_log2);
         let bytes = self.part(transaction, run, part)?;
         let found = part::find(bytes, run.number, part, run.parts_log2, key)?;
@@ -142,7 +184,7 @@ impl Index {
         run: Run,
         part: u32,
     ) -> Result<&'t [u8], StoreError> {
-        let bytes = self.0.get(transaction, &part_key(run.number, part));
+        let bytes = self.entries.get(transaction, &part_key(run.number, part));
         let bytes = bytes.map_err(backend("read the index"))?;
         let bytes = bytes.filter(|bytes| bytes.len() <= LONGEST_PART);
         bytes.ok_or_else(|| damaged(&format!("part {part} of run {} is missing", run.number)))
@@ -162,6 +204,13 @@ const READ: &str = "read the index of streams";
 /// Returns whether an error reports a [damaged] index.
 pub(crate) fn is_damage(error: &StoreError) -> bool {
     matches!(error, StoreError::Backend { action, cause } if *action == READ && !cause.is::<heed::Error>())
+}
+
+/// Describes damaged versions, without which the index is as good.
+fn damaged_versions(which: &str) -> String {
+    format!(
+        "the versions {which} in the index of streams are damaged; records are read instead, and appends are slower until the run is merged"
+    )
 }
 
 /// Returns the error of an index that cannot be as it was written.

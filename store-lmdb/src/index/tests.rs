@@ -1,4 +1,5 @@
 mod filters;
+mod versions;
 
 use super::*;
 use crate::LmdbStore;
@@ -19,12 +20,24 @@ fn environment(directory: &Path) -> Environment {
     Environment::open(directory, options).unwrap()
 }
 
+/// Returns a record at a position. The version of one in seven is unknown.
+fn record(position: Position) -> LastRecord {
+    let version = Version(position.get() % 7 * 1_000 + position.get() / 7);
+    LastRecord::of_event(
+        position,
+        Version(1 + u64::from(version < Version(1_000))),
+        version,
+    )
+}
+
 /// The last merged record of each stream, to compare with the index.
 struct Scene {
     environment: Environment,
     expected: HashMap<StreamKey, Position>,
     /// Kept all the time, as the writer keeps them.
     filters: RefCell<Filters>,
+    /// Whether what is written has versions.
+    has_versions: bool,
     last: u64,
     random: u64,
 }
@@ -35,6 +48,7 @@ impl Scene {
             environment: environment(directory),
             expected: HashMap::new(),
             filters: RefCell::default(),
+            has_versions: true,
             last: 0,
             random: 7,
         }
@@ -52,7 +66,11 @@ impl Scene {
         let guard = self.environment.access().unwrap();
         let open = guard.get().unwrap();
         let mut transaction = open.env.write_txn().unwrap();
-        let done = write(&open.databases, &mut transaction);
+        let mut databases = open.databases;
+        if !self.has_versions {
+            databases.index.versions = None;
+        }
+        let done = write(&databases, &mut transaction);
         transaction.commit().unwrap();
         done
     }
@@ -68,7 +86,10 @@ impl Scene {
         }
         self.expected.extend(&tail);
         let entries = tail.into_iter();
-        let entries = entries.map(|(key, position)| IndexEntry { key, position });
+        let entries = entries.map(|(key, position)| IndexEntry {
+            key,
+            record: record(position),
+        });
         let entries = entries.collect();
         let last = Position(self.last);
         self.write(|databases, transaction| {
@@ -105,7 +126,7 @@ impl Scene {
             for (key, expected) in there.clone().chain(others.clone()) {
                 assert_eq!(index.find(snapshot, &manifest, key)?, expected);
                 let found = index.find_filtered(snapshot, *about, key, &mut filters)?;
-                assert_eq!(found, expected);
+                assert_eq!(found, expected.map(record));
             }
             Ok(())
         });
@@ -128,7 +149,7 @@ impl Scene {
     fn parts(&self) -> u64 {
         let parts = self
             .environment
-            .read(|databases, snapshot| Ok(databases.index.0.len(snapshot).unwrap()));
+            .read(|databases, snapshot| Ok(databases.index.entries.len(snapshot).unwrap()));
         parts.unwrap()
     }
 }
@@ -221,7 +242,7 @@ fn a_damaged_block_is_an_error_and_never_another_position() {
     let part = scene.environment.read(|databases, snapshot| {
         Ok(databases
             .index
-            .0
+            .entries
             .get(snapshot, &part_key(number, 0))
             .unwrap()
             .unwrap()
@@ -234,7 +255,7 @@ fn a_damaged_block_is_an_error_and_never_another_position() {
         scene.write(|databases, transaction| {
             let put = databases
                 .index
-                .0
+                .entries
                 .put(transaction, &part_key(number, 0), &damaged);
             put.unwrap();
         });
@@ -272,7 +293,17 @@ fn a_part_that_is_not_in_order_or_of_another_range_is_found_to_be_so() {
         let bytes = block::encode(run.number, 0, entries);
         scene.write(|databases, transaction| {
             let key = part_key(run.number, 0);
-            databases.index.0.put(transaction, &key, &bytes).unwrap();
+            databases
+                .index
+                .entries
+                .put(transaction, &key, &bytes)
+                .unwrap();
+            databases
+                .index
+                .versions
+                .unwrap()
+                .delete(transaction, &key)
+                .unwrap();
         });
     };
     let mut entries = sound.entries.clone();
@@ -284,7 +315,7 @@ fn a_part_that_is_not_in_order_or_of_another_range_is_found_to_be_so() {
     let mut entries = sound.entries;
     entries.push(IndexEntry {
         key: StreamKey(u128::MAX),
-        position: Position(1),
+        record: LastRecord::at(Position(1)),
     });
     put(&entries);
     let faults = check().faults;

@@ -69,6 +69,9 @@ pub struct EventStatistics {
 pub struct IndexStatistics {
     /// The number of entries in all its runs. A stream has at most one in each.
     pub entries: u64,
+    /// The number of those that have the version of the stream: an append to it does not read its last event. Entries
+    /// of older releases have none, nor have those of streams that were truncated or tombstoned.
+    pub versions: u64,
     /// The number of its sorted runs.
     pub runs: u64,
     /// The number of positions at the end of the log that are not in it yet.
@@ -169,6 +172,7 @@ impl<'e> Counting<'e> {
                     until: last,
                     index: IndexStatistics {
                         entries: 0,
+                        versions: 0,
                         runs: manifest.run_count(),
                         behind: last.get().saturating_sub(manifest.merged.get()),
                     },
@@ -315,6 +319,10 @@ impl<'e> Counting<'e> {
             databases
                 .index
                 .collect(snapshot, &manifest, &self.ranges, &mut entries)?;
+            let with_version = entries
+                .iter()
+                .filter(|entry| entry.record.version.is_some());
+            self.statistics.index.versions += with_version.count() as u64;
             self.statistics.index.entries += entries.len() as u64;
             keys.clear();
             keys.extend(entries.iter().map(|entry| entry.key));

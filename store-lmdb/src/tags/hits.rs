@@ -18,8 +18,8 @@ const NEAR: u64 = 16;
 /// so many positions are scanned, which costs less for each than a search.
 const DENSE: (u64, u64) = (2, 16);
 const SCANNED: u64 = 1024;
-/// The search pauses after it was led in vain so many times: to records that were removed.
-const MOST_REMOVED: usize = 1024;
+/// The search pauses after it was led in vain so many times: to records that were removed, or to stretches without any.
+const MOST_IN_VAIN: usize = 1024;
 
 /// Reads the records at some positions, each further in the direction than the one before.
 pub(crate) struct Hits<'d, 's, 't> {
@@ -215,7 +215,7 @@ impl<'t> Finding<'_, '_, 't, '_> {
             true => section.first,
             false => section.last,
         };
-        let (mut last, mut in_a_row, mut removed) = (target, 0, 0);
+        let (mut last, mut in_a_row, mut in_vain) = (target, 0, 0);
         loop {
             if in_a_row >= DENSE.1 {
                 let stretch = match is_forward {
@@ -238,8 +238,12 @@ impl<'t> Finding<'_, '_, 't, '_> {
                     first,
                     last: end,
                 };
-                let visited = self.scan(scanned, &mut one)?;
-                removed += 1;
+                let mut is_empty = true;
+                let visited = self.scan(scanned, |position, record| {
+                    is_empty = false;
+                    one(position, record)
+                })?;
+                in_vain += usize::from(is_empty);
                 target = match is_forward {
                     true => end.next(),
                     false => first.previous(),
@@ -258,7 +262,7 @@ impl<'t> Finding<'_, '_, 't, '_> {
             if position < section.first || position > section.last {
                 return Ok(Visited::All);
             }
-            if matches!(found, Searched::Paused(_)) || removed >= MOST_REMOVED {
+            if matches!(found, Searched::Paused(_)) || in_vain >= MOST_IN_VAIN {
                 return Ok(Visited::Paused(position));
             }
             let is_dense = position.get().abs_diff(last.get()) <= DENSE.0;
@@ -274,7 +278,7 @@ impl<'t> Finding<'_, '_, 't, '_> {
                         return Ok(Visited::Broke(broke));
                     }
                 }
-                None => removed += 1,
+                None => in_vain += 1,
             }
             target = match is_forward {
                 true => position.next(),

@@ -146,8 +146,13 @@ impl TagTail {
 
     /// Returns whether the tail is known to lack records at the end of the log.
     pub(crate) fn lags(&self) -> bool {
+        self.lack() > 0
+    }
+
+    /// Returns how many records at the end of the log it is known to lack.
+    pub(crate) fn lack(&self) -> u64 {
         let state = self.state();
-        state.seen < state.last
+        state.last.get().saturating_sub(state.seen.get())
     }
 
     /// Returns whether the records that no run has are enough for one, which can be written once the tail has all of

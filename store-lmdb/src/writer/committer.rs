@@ -4,12 +4,14 @@ use super::failure::{FailedCommit, Failure};
 use super::group_commit::GroupCommit;
 use super::linger::{Filling, Linger};
 use super::memory::Memory;
+use super::next_try::NextTry;
 use super::prewrite::{self, Prewrite};
 use super::repair::{Repair, Repaired};
 use super::work::Request;
 use super::{Message, Signals};
 use crate::environment::{Environment, Open};
-use crate::error::{backend, is_damaged_page};
+use crate::error::is_damaged_page;
+use crate::index;
 use crate::length;
 use crate::options::Durability;
 use crate::reader;
@@ -32,8 +34,9 @@ const CLEAR: Duration = Duration::from_secs(1);
 /// How long the thread stays idle before it ends.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// How many steps the next run of tags may need when the store is closed: about as many MiB are read.
+/// How many steps the next run of tags may need when the store is closed, and about how many bytes of records.
 const MOST_LAST_STEPS: usize = 128;
+const MOST_LAST_BYTES: u64 = 96 << 20;
 
 /// What comes next.
 enum Next {
@@ -45,6 +48,7 @@ enum Next {
     /// Nothing came for a while.
     Nothing,
 }
+
 /// The requests that have met a damaged page, by their places among all requests.
 type LeftOut = BTreeMap<usize, StoreError>;
 /// How many requests are left out before all the others fail too: each time the whole group is rewritten.
@@ -117,12 +121,8 @@ impl Committer {
                 self.announce_foreign();
             }
         };
-        // Processes that live shortly have no idle time for it.
-        for _ in 0..MOST_LAST_STEPS {
-            if !is_stopped || !self.memory.is_tag_run_due(&self.environment) {
-                break;
-            }
-            self.continue_tags(messages);
+        if is_stopped {
+            self.finish_tags(messages);
         }
         if let Err(failure) = self.trim() {
             tracing::debug!(
@@ -180,6 +180,22 @@ impl Committer {
         let after = self.memory.tag_progress(self.environment.tag_tail());
         self.memory.note_tag_progress(before != after);
         is_stopped
+    }
+
+    /// Makes the next run of the index of tags, if it is due: processes that live shortly have no idle time for it. A
+    /// run that needs more than a few steps is left to others, and nothing is read for it in vain.
+    fn finish_tags(&mut self, messages: &Receiver<Message>) {
+        if !self.memory.is_tag_run_due(&self.environment)
+            || self.environment.bytes_behind_tag_tail() > MOST_LAST_BYTES
+        {
+            return;
+        }
+        for _ in 0..MOST_LAST_STEPS {
+            if !self.memory.is_tag_run_due(&self.environment) {
+                break;
+            }
+            self.continue_tags(messages);
+        }
     }
 
     /// Commits the requests, with those that come meanwhile, and answers them. Returns whether it is time to stop.
@@ -272,6 +288,10 @@ impl Committer {
                         Err(Failure::Store(error)) if tags::is_damage(&error) => {
                             tracing::warn!(%error, "the log is scanned");
                             tails.1.distrust_runs();
+                            return Err(Failure::Merge);
+                        }
+                        Err(Failure::Store(error)) if index::is_damage_of_versions(&error) => {
+                            tracing::warn!(%error, "the last records of streams are read instead");
                             return Err(Failure::Merge);
                         }
                         Err(Failure::Store(error)) if is_damaged_page(&error) => {
@@ -372,29 +392,5 @@ impl Committer {
         let data = self.environment.files().data();
         let trimmed = data.and_then(|data| prewrite::cut_off(used, &data));
         trimmed.map_err(|error| Failure::of("trim its file", error.into()))
-    }
-}
-
-/// What the next try needs.
-#[derive(Default)]
-struct NextTry {
-    /// The size of the map at this try.
-    map_size: usize,
-    reopened: bool,
-}
-
-impl NextTry {
-    /// Prepares the environment for another try; returns an error where that is of no use.
-    fn prepare(&mut self, environment: &Environment, failure: Failure) -> Result<(), StoreError> {
-        match failure {
-            Failure::Grow => environment.grow(self.map_size),
-            Failure::Unusable(_) if !std::mem::replace(&mut self.reopened, true) => {
-                environment.reopen()
-            }
-            Failure::Unusable(error) => Err(backend("begin a write")(error)),
-            Failure::Commit(failed) => Err(failed.unknown(None)),
-            Failure::Merge => Ok(()),
-            Failure::Request { error, .. } | Failure::Store(error) => Err(error),
-        }
     }
 }

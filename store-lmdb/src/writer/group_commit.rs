@@ -1,6 +1,8 @@
 //! One transaction of many requests: appends, ends of streams and changes of entries. Each is decided on the state
 //! that the previous ones left.
 
+mod ends;
+
 use super::Failure;
 use super::backfill::Backfill;
 use super::facts::{GroupFacts, Tables};
@@ -11,19 +13,18 @@ use super::refused::Refused;
 use super::tag_merging::{Addition, TagMerging};
 use crate::entries;
 use crate::environment::Open;
-use crate::index::{IndexEntry, StreamKey};
+use crate::index::{IndexEntry, LastRecord, StreamKey};
 use crate::log::Pending;
-use crate::record::{self, Kind, Links, Recording, SKIP};
+use crate::record::{self, Links, Recording, SKIP};
 use crate::streams::{Head, Stream};
 use crate::tags::TagTail;
 use crate::tail::Tail;
 use heed::{Error, MdbError, RwTxn};
 use midgard::store::rules::{self, Ruling};
 use midgard::store::{
-    Append, AppendError, AppendPart, Appended, EntryError, EntryWrite, ExpectedVersion, StoreError,
-    Versions,
+    Append, AppendError, AppendPart, Appended, EntryError, EntryWrite, StoreError, Versions,
 };
-use midgard::{LogId, Position, StreamName, Timestamp, Version};
+use midgard::{LogId, Position, Timestamp, Version};
 use std::mem;
 
 /// A transaction that is being filled.
@@ -301,43 +302,6 @@ impl<'e> GroupCommit<'e> {
         Ok(())
     }
 
-    pub(super) fn truncate(
-        &mut self,
-        name: &StreamName,
-        before: Version,
-        expected: ExpectedVersion,
-    ) -> Result<(), Refused<AppendError>> {
-        let state = rules::decide_end(name, expected, &mut self.facts())?;
-        let first = before.min(state.last.next());
-        if first <= state.first {
-            return Ok(());
-        }
-        let name = name.as_str();
-        let (key, mut head) = self.head(name)?;
-        self.remove(name, head, first.previous())?;
-        head.state.first = first;
-        if first > state.last {
-            head.event = Position::ZERO;
-        }
-        self.mark(Kind::Truncated, name, key, head);
-        Ok(())
-    }
-
-    pub(super) fn tombstone(
-        &mut self,
-        name: &StreamName,
-        expected: ExpectedVersion,
-    ) -> Result<(), Refused<AppendError>> {
-        let state = rules::decide_end(name, expected, &mut self.facts())?;
-        let name = name.as_str();
-        let (key, mut head) = self.head(name)?;
-        self.remove(name, head, state.last)?;
-        head.state.tombstoned = true;
-        head.event = Position::ZERO;
-        self.mark(Kind::Tombstoned, name, key, head);
-        Ok(())
-    }
-
     pub(super) fn write_entries(&mut self, write: &EntryWrite) -> Result<(), Refused<EntryError>> {
         rules::decide_entries(write, &mut self.facts())?;
         self.change_entries(write)?;
@@ -351,58 +315,6 @@ impl<'e> GroupCommit<'e> {
         Ok(())
     }
 
-    /// Removes the events of a stream up to a version from the log.
-    fn remove(
-        &mut self,
-        name: &str,
-        head: Head,
-        until: Version,
-    ) -> Result<(), Refused<AppendError>> {
-        let Head { state, event } = head;
-        if event == Position::ZERO || until < state.first {
-            return Ok(());
-        }
-        self.write_pending()?;
-        let databases = self.tables.databases;
-        let stream = Stream::new(databases, &self.transaction, name);
-        let positions = stream
-            .positions(state.first..=until, state.last, event)
-            .map_err(AppendError::Store)?;
-        let removed = databases.log.remove(&mut self.transaction, &positions);
-        removed.map_err(Failure::from)?;
-        for position in positions {
-            databases
-                .removed
-                .add(&mut self.transaction, position)
-                .map_err(failed("remove an event"))?;
-        }
-        Ok(())
-    }
-
-    /// Records that a stream was ended, or its beginning removed.
-    fn mark(&mut self, kind: Kind, name: &str, key: StreamKey, head: Head) {
-        let recording = Recording {
-            position: self.pending.last().next(),
-            stream: name,
-            version: head.state.last,
-            time: self.time,
-            links: Links {
-                back: head.event,
-                skips: &[],
-                first: head.state.first,
-            },
-        };
-        record::encode_mark(&mut self.scratch.record, kind, recording);
-        let position = self.put_record();
-        if kind == Kind::Tombstoned {
-            let Tables {
-                databases, tags, ..
-            } = &mut self.tables;
-            tags.added.add(databases.tag_keys.tombstones(), position);
-        }
-        self.set_head(key, head);
-    }
-
     /// Adds the record in the scratch space, and returns its position.
     fn put_record(&mut self) -> Position {
         self.bytes += self.scratch.record.len();
@@ -410,17 +322,14 @@ impl<'e> GroupCommit<'e> {
         self.pending.last()
     }
 
-    fn head(&mut self, name: &str) -> Result<(StreamKey, Head), AppendError> {
-        let head = self.tables.head(&self.transaction, name);
-        Ok(head?)
-    }
-
     /// Notes a stream whose last record was just added.
     fn set_head(&mut self, key: StreamKey, head: Head) {
         self.tables.heads.set(key, head);
-        self.added.push(IndexEntry {
-            key,
-            position: self.pending.last(),
-        });
+        let last = self.pending.last();
+        let record = match head.event == last {
+            true => LastRecord::of_event(last, head.state.first, head.state.last),
+            false => LastRecord::at(last),
+        };
+        self.added.push(IndexEntry { key, record });
     }
 }

@@ -3,8 +3,8 @@
 //! They are kept by their keys alone, without their names: two streams with the same key would be taken for one. That
 //! does not happen. A key is 128 bits of SipHash-1-3, keyed with the id of the store, which is random and never
 //! shown: nobody can choose names that collide, and among a thousand million streams two collide by chance with a
-//! probability of 2 to the -69. Everywhere else a collision would be noticed: the record that the index or the tail
-//! leads to names its stream.
+//! probability of 2 to the -69. Reads would notice a collision: the record that the index or the tail leads to names its
+//! stream.
 
 use crate::index::{Filters, StreamKey};
 use crate::streams::Head;

@@ -125,7 +125,7 @@ impl Merging {
 /// tail, which has the whole log, and a new run would get the number of an existing one.
 fn is_lost(databases: &Databases, transaction: &RwTxn<'_>) -> Result<bool, StoreError> {
     let manifest = databases.about.manifest(transaction)?;
-    let is_empty = databases.index.0.is_empty(transaction);
+    let is_empty = databases.index.entries.is_empty(transaction);
     Ok(manifest.run_count() == 0 && !is_empty.map_err(backend("read the index"))?)
 }
 
@@ -133,7 +133,7 @@ fn is_lost(databases: &Databases, transaction: &RwTxn<'_>) -> Result<bool, Store
 mod tests {
     use super::*;
     use crate::environment::Environment;
-    use crate::index::IndexEntry;
+    use crate::index::{IndexEntry, LastRecord};
     use crate::options::{Durability, LmdbOptions};
 
     #[test]
@@ -148,17 +148,17 @@ mod tests {
         for last in 1..=4 {
             let entry = |number| IndexEntry {
                 key: environment.key(&format!("stream-{number}")),
-                position: Position(last),
+                record: LastRecord::at(Position(last)),
             };
             let entries = (0..100).map(entry).collect();
             index::flush(index, about, &mut transaction, entries, Position(last)).unwrap();
         }
         let (key, mut part) = {
-            let (key, part) = index.0.first(&transaction).unwrap().unwrap();
+            let (key, part) = index.entries.first(&transaction).unwrap().unwrap();
             (key.to_vec(), part.to_vec())
         };
         part[40] ^= 1;
-        index.0.put(&mut transaction, &key, &part).unwrap();
+        index.entries.put(&mut transaction, &key, &part).unwrap();
         let (tail, mut merging) = (environment.tail(), Merging::default());
         for _ in 0..3 {
             let (databases, before) = (&open.databases, Position(4));
@@ -170,7 +170,7 @@ mod tests {
 
         // Merging is retried, but not before there is much to merge.
         part[40] ^= 1;
-        index.0.put(&mut transaction, &key, &part).unwrap();
+        index.entries.put(&mut transaction, &key, &part).unwrap();
         for (before, runs) in [(4 + MERGED_AT - 1, 4), (4 + MERGED_AT, 1)] {
             let (databases, before) = (&open.databases, Position(before));
             merging
@@ -213,14 +213,14 @@ mod tests {
             let (tail, before) = (environment.tail(), Position(MERGED_AT));
             let entry = IndexEntry {
                 key: environment.key("stream"),
-                position: before,
+                record: LastRecord::at(before),
             };
             tail.extend(Position::ZERO, before, &[entry]);
             let guard = environment.access().unwrap();
             let open = guard.get().unwrap();
             let mut transaction = open.env.write_txn().unwrap();
             if lost {
-                let part = open.databases.index.0;
+                let part = open.databases.index.entries;
                 part.put(&mut transaction, &[0; 12], b"of a run").unwrap();
             }
             let merged =
@@ -250,7 +250,7 @@ mod tests {
                 transaction.commit().unwrap();
                 let entry = |position| IndexEntry {
                     key: environment.key(&format!("stream-{position}")),
-                    position: Position(position),
+                    record: LastRecord::at(Position(position)),
                 };
                 let entries: Vec<_> = (last + 1..=after.get()).map(entry).collect();
                 if merged {

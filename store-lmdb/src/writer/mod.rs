@@ -12,6 +12,7 @@ mod holes;
 mod linger;
 mod memory;
 mod merging;
+mod next_try;
 mod prewrite;
 mod refused;
 mod repair;

@@ -16,6 +16,11 @@ const LEAF: u16 = 2;
 
 /// Says of each leaf whose first key is as wanted that it is no page of a tree. There is at least one.
 fn damage_leaves(directory: &Path, is_wanted: impl Fn(&[u8]) -> bool) {
+    damage_leaves_with(directory, |key, _| is_wanted(key));
+}
+
+/// As [`damage_leaves`], with the length of the first value.
+fn damage_leaves_with(directory: &Path, is_wanted: impl Fn(&[u8], usize) -> bool) {
     let file = directory.join("data.mdb");
     let mut bytes = fs::read(&file).unwrap();
     let mut damaged = 0;
@@ -28,7 +33,8 @@ fn damage_leaves(directory: &Path, is_wanted: impl Fn(&[u8]) -> bool) {
         }
         let length = usize::from(number(page, node + 6));
         let key = page.get(node + 8..node + 8 + length).unwrap_or_default();
-        if is_wanted(key) {
+        let value = usize::from(number(page, node)) | usize::from(number(page, node + 2)) << 16;
+        if is_wanted(key, value) {
             page[10..12].fill(0);
             damaged += 1;
         }
@@ -83,6 +89,42 @@ fn a_damaged_page_of_the_index_keeps_no_other_stream_from_being_appended_to() {
     let store = open_unsynced(directory.path());
     let appended = append(&store, "s-3", vec![event("1")]).unwrap();
     assert_eq!(appended.version(), Version(80_071));
+}
+
+#[test]
+fn damaged_pages_of_the_versions_in_the_index_keep_no_one_from_appending() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_unsynced(directory.path());
+    append(&store, "old", vec![event("1")]).unwrap();
+    fill(&store, "s", 500, 70);
+    drop(store);
+    let lengths = [500, 501].map(|entries: usize| entries * 4 + entries.div_ceil(10) * 4);
+    damage_leaves_with(directory.path(), |key, length| {
+        is_of_index(key) && lengths.contains(&length)
+    });
+
+    let store = open_unsynced(directory.path());
+    // The version is known from the last record, and so is that another one is wrong.
+    for version in [1, 2, 3] {
+        for expected in [version - 1, version + 1] {
+            let append = Append::to(stream("old"), Version(expected), [event("x")]);
+            block_on(store.append(append)).unwrap_err();
+        }
+        let append = Append::to(stream("old"), Version(version), [event("x")]);
+        block_on(store.append(append)).unwrap();
+    }
+    // So much that the index would be merged, more than once.
+    for _ in 0..80 {
+        append(&store, "s-3", numbered(1_000)).unwrap();
+    }
+    let state = block_on(store.stream_state(&stream("s-3"))).unwrap();
+    assert_eq!(state.last, Version(80_070));
+    assert!(!verify(&store).is_sound());
+    drop(store);
+
+    let store = open_unsynced(directory.path());
+    let appended = append(&store, "old", vec![event("1")]).unwrap();
+    assert_eq!(appended.version(), Version(5));
 }
 
 #[test]

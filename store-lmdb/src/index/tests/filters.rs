@@ -8,7 +8,8 @@ impl Scene {
         filters.begin();
         self.environment.read(|databases, snapshot| {
             let Databases { index, about, .. } = databases;
-            index.find_filtered(snapshot, *about, key, &mut filters)
+            let found = index.find_filtered(snapshot, *about, key, &mut filters)?;
+            Ok(found.map(|found| found.position))
         })
     }
 
@@ -16,7 +17,7 @@ impl Scene {
     fn damage(&self, run: Run) {
         self.write(|databases, transaction| {
             for part in run.from..run.to {
-                let (index, key) = (databases.index.0, part_key(run.number, part));
+                let (index, key) = (databases.index.entries, part_key(run.number, part));
                 let mut bytes = index.get(transaction, &key).unwrap().unwrap().to_vec();
                 bytes.iter_mut().step_by(32).for_each(|byte| *byte ^= 1);
                 index.put(transaction, &key, &bytes).unwrap();
@@ -68,7 +69,7 @@ fn a_damaged_part_gets_no_filter_and_stays_an_error() {
     let key = part_key(run.number, 0);
     // Its last block.
     scene.write(|databases, transaction| {
-        let index = databases.index.0;
+        let index = databases.index.entries;
         let mut bytes = index.get(transaction, &key).unwrap().unwrap().to_vec();
         *bytes.last_mut().unwrap() ^= 1;
         index.put(transaction, &key, &bytes).unwrap();

@@ -4,7 +4,7 @@
 use super::findings::Findings;
 use super::{Stage, Verifying};
 use crate::databases::Databases;
-use crate::index::{IndexEntry, Manifest, PartAddress};
+use crate::index::{IndexEntry, LastRecord, Manifest, PartAddress};
 use crate::record::Header;
 use heed::RoTxn;
 use midgard::Position;
@@ -78,8 +78,9 @@ impl Verifying {
         databases: &Databases,
         snapshot: &RoTxn<'_>,
         manifest: &Manifest<'_>,
-        IndexEntry { key, position }: IndexEntry,
+        IndexEntry { key, record }: IndexEntry,
     ) -> Result<(), StoreError> {
+        let LastRecord { position, version } = record;
         self.findings.verification.index_entries += 1;
         if position > manifest.merged {
             let merged = manifest.merged;
@@ -105,11 +106,15 @@ impl Verifying {
             Err(StoreError::Corrupt { .. }) => return Ok(()),
             Err(error) => return Err(error),
         };
-        if let Ok(header) = Header::parse(position, &record)
-            && databases.keys.of(header.stream) != key
-        {
-            let name = String::from_utf8_lossy(header.stream);
+        let Ok(header) = Header::parse(position, &record) else {
+            return Ok(());
+        };
+        let name = String::from_utf8_lossy(header.stream);
+        if databases.keys.of(header.stream) != key {
             let reason = "the index of streams leads to it for another stream";
+            self.findings.problem(position, Some(&name), reason);
+        } else if version.is_some() && version != LastRecord::of(&header).version {
+            let reason = "the index of streams has another version for it";
             self.findings.problem(position, Some(&name), reason);
         }
         Ok(())

@@ -23,9 +23,12 @@ impl Databases {
             ("midgard", self.about.table().remap_types()),
             ("log", self.log.0.remap_types()),
             ("removed", self.removed.0.remap_types()),
-            ("index", self.index.0.remap_types()),
+            ("index", self.index.entries.remap_types()),
             ("entries", self.entries.remap_types()),
         ];
+        if let Some(versions) = &self.index.versions {
+            all.push(("last_versions", versions.remap_types()));
+        }
         if let Some(tags) = &self.tags {
             all.push(("tags", tags.0.remap_types()));
         }

@@ -30,6 +30,36 @@ fn entries_of_the_index_that_lead_elsewhere_are_found() {
 }
 
 #[test]
+fn versions_in_the_index_that_are_not_those_of_the_records_are_found() {
+    let scene = Scene::new();
+    let [a, b] = ["a", "b"].map(|name| scene.put_stream(name, 2).pop().unwrap());
+    let event = |at, version| LastRecord::of_event(Position(at), Version::FIRST, Version(version));
+    scene.merge_records(4, &[("a", event(a, 2)), ("b", event(b, 3))]);
+    assert_eq!(
+        scene.problems(),
+        ["position 4 (stream \"b\"): the index of streams has another version for it"]
+    );
+}
+
+#[test]
+fn damaged_versions_in_the_index_are_found() {
+    let scene = Scene::merged();
+    scene.write(|databases, transaction| {
+        let versions = databases.index.versions.unwrap();
+        let (key, bytes) = versions.first(transaction).unwrap().unwrap();
+        let (key, mut bytes) = (key.to_vec(), bytes.to_vec());
+        bytes[5] ^= 1;
+        versions.put(transaction, &key, &bytes).unwrap();
+    });
+    assert_eq!(
+        scene.problems(),
+        [
+            "the versions of block 0 of part 0 of run 1 in the index of streams are damaged; records are read instead, and appends are slower until the run is merged"
+        ]
+    );
+}
+
+#[test]
 fn a_stream_that_the_index_does_not_have_is_found() {
     let scene = Scene::new();
     scene.put_stream("a", 2);
@@ -47,7 +77,7 @@ impl Scene {
     /// Changes the first part of the index.
     fn change_part(&self, change: impl FnOnce(&mut Part)) {
         self.write(|databases, transaction| {
-            let index = databases.index.0;
+            let index = databases.index.entries;
             let (key, bytes) = index.first(transaction).unwrap().unwrap();
             let mut part = (key.to_vec(), bytes.to_vec());
             index.delete(transaction, &part.0).unwrap();
@@ -107,7 +137,7 @@ fn a_part_that_is_in_no_run_is_found() {
     let scene = Scene::merged();
     scene.write(|databases, transaction| {
         let key = [0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0];
-        databases.index.0.put(transaction, &key, b"").unwrap();
+        databases.index.entries.put(transaction, &key, b"").unwrap();
     });
     assert_eq!(
         scene.problems(),

@@ -6,7 +6,7 @@ mod links;
 mod log;
 
 use super::*;
-use crate::index::{IndexEntry, flush};
+use crate::index::{IndexEntry, LastRecord, flush};
 use crate::log::Pending;
 use crate::options::{Durability, LmdbOptions};
 use crate::record::{self, Kind, Recording};
@@ -92,9 +92,16 @@ impl Scene {
 
     /// Merges entries into the index, for streams by name.
     fn merge(&self, merged: u64, entries: &[(&str, u64)]) {
-        let entry = |(name, position): &(&str, u64)| IndexEntry {
+        let records = entries
+            .iter()
+            .map(|(name, at)| (*name, LastRecord::at(Position(*at))));
+        self.merge_records(merged, &records.collect::<Vec<_>>());
+    }
+
+    fn merge_records(&self, merged: u64, entries: &[(&str, LastRecord)]) {
+        let entry = |(name, record): &(&str, LastRecord)| IndexEntry {
             key: self.environment.key(name),
-            position: Position(*position),
+            record: *record,
         };
         let entries = entries.iter().map(entry).collect();
         self.write(|databases, transaction| {
