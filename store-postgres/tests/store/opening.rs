@@ -181,3 +181,26 @@ fn a_store_needs_a_runtime_to_be_opened_but_not_to_be_used() {
     midgard::block_on(store.append(first)).unwrap();
     assert_eq!(midgard::block_on(ids_of(&store, "account-1")).len(), 1);
 }
+
+#[test]
+fn commits_wait_for_the_disk_whatever_the_default_of_the_database() {
+    let name = "commits_wait_for_the_disk_whatever_the_default_of_the_database";
+    let Some(server) = shared_postgres(name) else {
+        return;
+    };
+    for (default, expected) in [("off", "on"), ("remote_apply", "remote_apply")] {
+        let database = format!("durable_{default}");
+        let address = server.create_database(&database).unwrap();
+        let set = format!("ALTER DATABASE {database} SET synchronous_commit = {default}");
+        server.query("postgres", &set).unwrap();
+        RUNTIME.block_on(async {
+            let store = PostgresStore::open(&address).await.unwrap();
+            let client = store.connections().reading().await.unwrap();
+            let row = client
+                .query_one("SHOW synchronous_commit", &[])
+                .await
+                .unwrap();
+            assert_eq!(row.get::<_, String>(0), expected);
+        });
+    }
+}
