@@ -7,7 +7,7 @@ use super::range::{self, between};
 use super::{notes, rows, tables};
 use crate::connections::Connections;
 use crate::error::committing;
-use crate::runtime;
+use crate::runtime::Tasks;
 use deadpool_postgres::Object;
 use futures_util::future::{join, try_join, try_join_all, try_join3};
 use midgard::store::StoreError;
@@ -28,7 +28,7 @@ const VERSION: i32 = 1;
 pub(super) struct Database {
     pub(super) connections: Connections,
     pub(super) schema: Schema,
-    pub(super) runtime: Handle,
+    pub(super) tasks: Tasks,
 }
 
 impl Database {
@@ -41,7 +41,7 @@ impl Database {
         Ok(Transaction {
             client: Some(self.connection().await?),
             is_open: false,
-            runtime: self.runtime.clone(),
+            runtime: self.tasks.handle().clone(),
         })
     }
 
@@ -383,7 +383,7 @@ impl ViewDatabase for Snapshot {
             let transaction = self.transaction.lock().await;
             self.database.read_in(transaction.client()?, read).await
         };
-        Box::pin(runtime::within(&self.database.runtime, reading))
+        Box::pin(self.database.tasks.within(reading))
     }
 
     fn snapshot(&self) -> Answer<'_, Arc<dyn ViewDatabase>> {
@@ -411,7 +411,7 @@ impl ViewDatabase for SharedDatabase {
             let single = self.0.single().await?;
             self.0.read_in(single.client()?, read).await
         };
-        Box::pin(runtime::within(&self.0.runtime, reading))
+        Box::pin(self.0.tasks.within(reading))
     }
 
     fn snapshot(&self) -> Answer<'_, Arc<dyn ViewDatabase>> {
@@ -422,10 +422,10 @@ impl ViewDatabase for SharedDatabase {
             };
             Ok(Arc::new(snapshot) as Arc<dyn ViewDatabase>)
         };
-        Box::pin(runtime::within(&self.0.runtime, snapshot))
+        Box::pin(self.0.tasks.within(snapshot))
     }
 
     fn write(&self, write: ViewWrite) -> Answer<'_, ()> {
-        Box::pin(async move { runtime::within(&self.0.runtime, self.0.write_all(&write)).await })
+        Box::pin(async move { self.0.tasks.within(self.0.write_all(&write)).await })
     }
 }

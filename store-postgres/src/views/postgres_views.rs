@@ -6,8 +6,9 @@
 use super::database::{Database, SharedDatabase};
 use super::names::Schema;
 use super::snapshot::PostgresViewSnapshot;
+use crate::PostgresOptions;
 use crate::connections::Connections;
-use crate::{PostgresOptions, runtime};
+use crate::runtime::Tasks;
 use midgard::view::{KeptProjection, KeyOf, Page, Select, ViewError};
 use midgard::{View, Views};
 use std::fmt;
@@ -147,8 +148,8 @@ pub struct PostgresViews {
 }
 
 impl PostgresViews {
-    /// Opens the views of a database, and creates their schema if it is missing. Must be called within a tokio runtime,
-    /// which makes the connections from then on.
+    /// Opens the views of a database, and creates their schema if it is missing. Within a tokio runtime, its tasks
+    /// serve the connections from then on; elsewhere, the views have a thread of their own.
     ///
     /// # Errors
     /// When the address is malformed, the server cannot be reached or refuses the login, the schema cannot be created, or
@@ -166,9 +167,10 @@ impl PostgresViews {
         let database = Database {
             connections: Connections::new(options)?,
             schema: Schema::new(&format!("{}_views", options.schema)),
-            runtime: runtime::current()?,
+            tasks: Tasks::start()?,
         };
-        database.create(options.creates_schema).await?;
+        let create = database.create(options.creates_schema);
+        database.tasks.within(create).await?;
         let database = Arc::new(database);
         Ok(PostgresViews {
             views: Views::in_database(Arc::new(SharedDatabase(database.clone()))),
@@ -189,7 +191,7 @@ impl PostgresViews {
     /// When the server cannot be reached, or all connections are in use for too long.
     pub async fn snapshot(&self) -> Result<PostgresViewSnapshot, ViewError> {
         let snapshot = self.database.reading();
-        let transaction = runtime::within(&self.database.runtime, snapshot).await?;
+        let transaction = self.database.tasks.within(snapshot).await?;
         Ok(PostgresViewSnapshot::new(
             self.database.clone(),
             transaction,
@@ -283,7 +285,7 @@ impl PostgresViews {
     /// Returns a connection for a single read.
     async fn single(&self) -> Result<PostgresViewSnapshot, ViewError> {
         let connection = self.database.single();
-        let transaction = runtime::within(&self.database.runtime, connection).await?;
+        let transaction = self.database.tasks.within(connection).await?;
         Ok(PostgresViewSnapshot::new(
             self.database.clone(),
             transaction,

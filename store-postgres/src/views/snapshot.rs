@@ -7,7 +7,6 @@ use super::columns::Columns;
 use super::database::{Database, Transaction};
 use super::reading::{Reading, decode, key_bytes};
 use super::{notes, rows};
-use crate::runtime;
 use midgard::View;
 use midgard::view::database::{PAGE_ROWS, TableRef, cursor_after, note_of, table_of};
 use midgard::view::{KeyOf, Page, Select, ViewError};
@@ -52,7 +51,7 @@ impl PostgresViewSnapshot {
             let (schema, keys) = (&self.database.schema, [key.to_vec()]);
             rows::read(client, schema, &table, &columns.key, &keys).await
         };
-        let rows = runtime::within(&self.database.runtime, read).await?;
+        let rows = self.database.tasks.within(read).await?;
         rows.first().map(|(_, json)| decode(json)).transpose()
     }
 
@@ -107,7 +106,7 @@ impl PostgresViewSnapshot {
             let reading = Reading::new(&self.database, client, &table, select).await?;
             reading.count(select.range().limit).await
         };
-        runtime::within(&self.database.runtime, count).await
+        self.database.tasks.within(count).await
     }
 
     /// Returns a page of the selected rows, as many as the limit or 100, and where the next page begins. With a limit of 0,
@@ -191,7 +190,7 @@ impl PostgresViewSnapshot {
             }
             Ok(())
         };
-        runtime::within(&self.database.runtime, read).await
+        self.database.tasks.within(read).await
     }
 
     /// Returns the table of a view that readers see.
