@@ -57,6 +57,7 @@ mod statements;
 mod tail;
 #[cfg(feature = "tls")]
 mod tls;
+mod views;
 mod writer;
 
 /// The schema, as SQL that a database administrator may run beforehand.
@@ -73,6 +74,7 @@ struct Readme;
 
 pub use connections::Connections;
 pub use options::PostgresOptions;
+pub use views::{PostgresViewSnapshot, PostgresViews};
 
 use midgard::store::{
     Append, AppendError, Appended, EntryError, EntryWrite, ExpectedVersion, ReadEntries, ReadLog,

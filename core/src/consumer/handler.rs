@@ -137,6 +137,21 @@ pub(crate) trait Handler: Send + Sync {
         false
     }
 
+    /// Returns how many rows must be read before the events of a transaction are handled again.
+    fn lacking(&self, transaction: &TransactionOf<Self>) -> usize {
+        let _ = transaction;
+        0
+    }
+
+    /// Reads what a handler asked for, and undoes what was done in the transaction.
+    fn load(
+        &self,
+        transaction: &mut TransactionOf<Self>,
+    ) -> impl Future<Output = Result<(), NoteError>> + Send {
+        let _ = transaction;
+        ready(Ok(()))
+    }
+
     /// Returns whether a transaction is so large that it must be committed before more is handled.
     fn is_full(&self, transaction: &TransactionOf<Self>) -> bool {
         let _ = transaction;

@@ -10,3 +10,4 @@ pub use held::Held;
 pub(crate) use held::Reading;
 pub use store::NoteStore;
 pub use transaction::NotesTransaction;
+pub(crate) use transaction::Texts;

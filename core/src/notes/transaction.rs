@@ -5,13 +5,16 @@ use crate::store::entry_changes::UnsortedChanges;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+/// Notes by their keys; `None` for those that there are not.
+pub(crate) type Texts = BTreeMap<String, Option<String>>;
+
 /// A transaction on the notes in a [store](super::StoreNotes): the notes it read, and its changes.
 ///
 /// It sees its own changes. The notes it read must be unchanged at the commit.
 #[derive(Debug, Default)]
 pub struct NotesTransaction {
-    read: BTreeMap<String, Option<String>>,
-    changed: BTreeMap<String, Option<String>>,
+    read: Texts,
+    changed: Texts,
 }
 
 impl NotesTransaction {
@@ -57,8 +60,13 @@ impl NotesTransaction {
     }
 
     /// Returns the notes that were read, and must be unchanged.
-    pub(crate) const fn read(&self) -> &BTreeMap<String, Option<String>> {
+    pub(crate) const fn read(&self) -> &Texts {
         &self.read
+    }
+
+    /// Returns the notes that were read, and the changed ones.
+    pub(crate) fn into_parts(self) -> (Texts, Texts) {
+        (self.read, self.changed)
     }
 
     /// Returns the commit: the notes that were read as expectations, and the changes, together with other changes.

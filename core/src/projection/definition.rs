@@ -113,6 +113,9 @@ pub(crate) fn query_of<P: Projection>() -> Query {
 /// however often it is tried. An error or a panic leaves nothing of the event behind; the
 /// [policy](crate::consumer::FailurePolicy) decides what happens next.
 ///
+/// A handler passes on the errors of its context with `?`. Where the views are in a database that awaits each read, such as
+/// PostgreSQL, a row that was not read yet is such an error: the row is read, and the handler is called again.
+///
 /// A handler may wait for anything: the store keeps nothing open for it meanwhile. If another worker has taken over the
 /// projection by then, reading a row for the first time is an error, nothing of the event is written here, and no
 /// failure is counted.

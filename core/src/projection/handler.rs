@@ -3,7 +3,7 @@
 use super::{Context, Generation, Projection, ViewDefinition, ViewStore, query_of};
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Handler};
-use crate::consumer::notes::{NoteError, backend};
+use crate::consumer::notes::{NoteError, backend, committed};
 use crate::consumer::{ConsumerOptions, HandlerError, ProjectError};
 use crate::event::reading::with_sources;
 use crate::event::record::RecordedEventRef;
@@ -94,6 +94,18 @@ impl<P: Projection> Handler for Projected<P> {
             Some(held) => held.while_working(handled).await,
             None => handled.await,
         }
+    }
+
+    fn lacking(&self, transaction: &<P::Store as NoteStore>::Transaction) -> usize {
+        self.views.lacking(transaction)
+    }
+
+    async fn load(
+        &self,
+        transaction: &mut <P::Store as NoteStore>::Transaction,
+    ) -> Result<(), NoteError> {
+        let loaded = self.views.load(transaction).await;
+        committed(&self.views, loaded)
     }
 
     fn is_overtaken(&self, transaction: &<P::Store as NoteStore>::Transaction) -> bool {

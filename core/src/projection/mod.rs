@@ -10,4 +10,6 @@ pub(crate) use context::Context;
 pub use definition::{Keeps, Projects};
 pub(crate) use definition::{Projection, query_of};
 pub(crate) use handler::Projected;
-pub use store::{Generation, ViewDefinition, ViewStore};
+pub use store::{
+    FieldsDefinition, Generation, IndexDefinition, TableDefinition, ViewDefinition, ViewStore,
+};

@@ -105,6 +105,24 @@ pub trait ViewStore: NoteStore {
         let _ = (transaction, generation);
         async { Ok(true) }
     }
+
+    /// Returns how many rows and notes a handler asked for that must be read before its event can be handled: an event is
+    /// handled again when they are there.
+    #[doc(hidden)]
+    fn lacking(&self, transaction: &Self::Transaction) -> usize {
+        let _ = transaction;
+        0
+    }
+
+    /// Reads what was asked for, and undoes all changes of rows: their events are handled again.
+    #[doc(hidden)]
+    fn load(
+        &self,
+        transaction: &mut Self::Transaction,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        let _ = transaction;
+        async { Ok(()) }
+    }
 }
 
 /// One build of a projection's views, from the first event on. A rebuild is a new generation alongside the old one.
@@ -143,6 +161,8 @@ pub struct ViewDefinition {
     pub name: &'static str,
     /// Its key, fields and indexes in words: rows are only read with the definition with which they were written.
     pub form: String,
+    /// The columns that a database can make of it: for every [`View`](crate::View).
+    pub table: Option<Arc<TableDefinition>>,
 }
 
 impl ViewDefinition {
@@ -153,6 +173,43 @@ impl ViewDefinition {
         ViewDefinition {
             name,
             form: form.into(),
+            table: None,
         }
     }
+}
+
+/// A view as a table: which fields its key and its indexes have, and the forms of their values.
+///
+/// A form is what [`ViewKey::column`](crate::ViewKey::column) writes, such as `u32`, or `(text, u64)` for two fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TableDefinition {
+    /// The name of the view.
+    pub view: &'static str,
+    /// The key of its rows.
+    pub key: FieldsDefinition,
+    /// Its indexes, in the order of their numbers.
+    pub indexes: Vec<IndexDefinition>,
+}
+
+/// Fields of a row, and the form of their value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FieldsDefinition {
+    /// The names of the fields.
+    pub fields: &'static [&'static str],
+    /// The form of their value: of a tuple, if there are several.
+    pub form: String,
+}
+
+/// An index of a view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IndexDefinition {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether only one row may have a value without a `None` in it.
+    pub unique: bool,
+    /// Its value.
+    pub value: FieldsDefinition,
 }

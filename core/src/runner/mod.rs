@@ -125,8 +125,9 @@ impl<S: Store + Clone> Midgard<S> {
         self.add(kind, &name, notebook, supervise::continuous)
     }
 
-    /// Adds a projection, with the store of its views.
-    pub fn project<P: Projection>(self, projection: P, views: P::Store) -> Self {
+    /// Adds a projection, with the store of its views: [`Views`](crate::Views), or what becomes them, such as the
+    /// `PostgresViews` of `midgard-store-postgres`.
+    pub fn project<P: Projection>(self, projection: P, views: impl Into<P::Store>) -> Self {
         self.project_with(projection, views, ConsumerOptions::new())
     }
 
@@ -134,11 +135,11 @@ impl<S: Store + Clone> Midgard<S> {
     pub fn project_with<P: Projection>(
         self,
         projection: P,
-        views: P::Store,
+        views: impl Into<P::Store>,
         options: ConsumerOptions,
     ) -> Self {
         let notebook = NotebookOf {
-            handler: Projected::new(projection, views, options),
+            handler: Projected::new(projection, views.into(), options),
             keys: Keys::new("projection", P::NAME),
             seen: seen_of_projection,
             is_projection: true,

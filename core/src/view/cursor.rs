@@ -36,6 +36,14 @@ pub struct Page<V> {
     pub next: Option<Cursor>,
 }
 
+impl<V> Page<V> {
+    /// Creates a page, for authors of stores.
+    #[must_use]
+    pub const fn of(rows: Vec<V>, next: Option<Cursor>) -> Self {
+        Page { rows, next }
+    }
+}
+
 /// The last row of a page, from which [`Select::after`] continues.
 ///
 /// It prints as a text that is safe in URLs, and parses from it. It stays valid while rows come and go, as it

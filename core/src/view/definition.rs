@@ -5,10 +5,11 @@ use super::key::{KeyBytes, KeyForm};
 use super::key_types::OPTIONAL;
 use super::layout;
 use crate::event::codec::{JsonError, from_json, to_json};
-use crate::projection::ViewDefinition;
+use crate::projection::{FieldsDefinition, IndexDefinition, TableDefinition, ViewDefinition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// A row of a table that a projection keeps, found by its key and by its indexes.
 ///
@@ -93,6 +94,8 @@ pub trait View: ViewRow {
     type Key: 'static;
     /// How keys are described and written.
     const KEY: KeyForm<Self::Key>;
+    /// The fields of the key, after which databases name columns.
+    const KEY_FIELDS: &'static [&'static str] = &["key"];
 
     /// Writes the key of this row, as [`KeyForm::encode`] of [`Self::KEY`] does.
     fn encode_key(&self, bytes: &mut KeyBytes);
@@ -132,6 +135,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ViewRow for T {
 pub struct ViewIndex<V> {
     /// Its name: the field's, or the one given.
     pub name: &'static str,
+    /// Its fields, after which databases name columns.
+    pub fields: &'static [&'static str],
     /// Whether the index is unique. Rows without a value (`None`, or a tuple with a `None`) are exempt.
     pub unique: bool,
     is_optional: bool,
@@ -139,24 +144,29 @@ pub struct ViewIndex<V> {
     pub describe: fn(&mut String),
     /// Writes a row's value.
     pub encode: fn(&V, &mut KeyBytes),
+    /// Describes the form of its values, like [`ViewKey::column`](crate::ViewKey::column).
+    pub column: fn(&mut String),
 }
 
 impl<V> ViewIndex<V> {
     #[doc(hidden)]
     #[must_use]
     pub const fn __new(
-        name: &'static str,
+        (name, fields): (&'static str, &'static [&'static str]),
         unique: bool,
         is_optional: bool,
         describe: fn(&mut String),
         encode: fn(&V, &mut KeyBytes),
+        column: fn(&mut String),
     ) -> Self {
         ViewIndex {
             name,
+            fields,
             unique,
             is_optional,
             describe,
             encode,
+            column,
         }
     }
 
@@ -169,6 +179,28 @@ impl<V> ViewIndex<V> {
     fn has_optional_parts(&self, form: &str) -> bool {
         let optional = form.matches(OPTIONAL).count();
         self.unique && optional > usize::from(self.is_optional)
+    }
+}
+
+impl TableDefinition {
+    /// Returns the table of a view.
+    #[must_use]
+    pub fn of<V: View>() -> Self {
+        let fields = |fields, column: fn(&mut String)| {
+            let mut form = String::new();
+            column(&mut form);
+            FieldsDefinition { fields, form }
+        };
+        let indexes = V::INDEXES.iter().map(|index| IndexDefinition {
+            name: index.name,
+            unique: index.unique,
+            value: fields(index.fields, index.column),
+        });
+        TableDefinition {
+            view: V::NAME,
+            key: fields(V::KEY_FIELDS, V::KEY.column),
+            indexes: indexes.collect(),
+        }
     }
 }
 
@@ -203,6 +235,7 @@ impl ViewDefinition {
         ViewDefinition {
             name: V::NAME,
             form,
+            table: Some(Arc::new(TableDefinition::of::<V>())),
         }
     }
 }

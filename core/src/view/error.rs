@@ -225,6 +225,33 @@ pub enum ViewError {
         /// The note's key.
         note: String,
     },
+    /// The transaction must begin again because of what others do meanwhile. Nothing was written.
+    #[error("the transaction must begin again, because of others: {reason}")]
+    Conflict {
+        /// What the database says.
+        reason: String,
+    },
+    /// A database does not take a row.
+    #[error("the row {key} of view \"{view}\" cannot be kept: {reason}")]
+    Refused {
+        /// The view.
+        view: String,
+        /// The row's key.
+        key: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A database cannot keep a view as it is defined.
+    #[error("view \"{view}\" cannot be a table: {reason}")]
+    NoTable {
+        /// The view.
+        view: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Views in a database cannot be read without waiting.
+    #[error("these views are in a database; read them with the type that opened the database")]
+    InDatabase,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -66,6 +66,12 @@ pub trait ViewKey: Send + Sync + 'static {
     /// Writes the value. No value's bytes are the beginning of another's.
     fn encode(&self, bytes: &mut KeyBytes);
 
+    /// Describes the same bytes for databases in which views are tables: as [`describe`](Self::describe), with `timestamp`
+    /// and `uuid` where the bytes are one. A change of it changes columns, and no embedded view. By default calls `describe`.
+    fn column(form: &mut String) {
+        Self::describe(form);
+    }
+
     /// Whether the byte 00 stands for no value, which is exempt in a unique index.
     #[doc(hidden)]
     const __IS_OPTIONAL: bool = false;
@@ -79,6 +85,8 @@ pub struct KeyForm<K> {
     pub describe: fn(&mut String),
     /// As [`ViewKey::encode`].
     pub encode: fn(&K, &mut KeyBytes),
+    /// As [`ViewKey::column`].
+    pub column: fn(&mut String),
 }
 
 impl<K> KeyForm<K> {
@@ -88,13 +96,21 @@ impl<K> KeyForm<K> {
     where
         K: ViewKey,
     {
-        KeyForm::__new(K::describe, K::encode)
+        KeyForm::__new(K::describe, K::encode, K::column)
     }
 
     #[doc(hidden)]
     #[must_use]
-    pub const fn __new(describe: fn(&mut String), encode: fn(&K, &mut KeyBytes)) -> Self {
-        KeyForm { describe, encode }
+    pub const fn __new(
+        describe: fn(&mut String),
+        encode: fn(&K, &mut KeyBytes),
+        column: fn(&mut String),
+    ) -> Self {
+        KeyForm {
+            describe,
+            encode,
+            column,
+        }
     }
 }
 

@@ -113,6 +113,11 @@ impl<T: ViewKey> ViewKey for Option<T> {
             Some(value) => value.encode(some(bytes)),
         }
     }
+
+    fn column(form: &mut String) {
+        form.push_str(OPTIONAL);
+        T::column(form);
+    }
 }
 
 macro_rules! tuple {
@@ -135,6 +140,16 @@ macro_rules! tuple {
                 $first.encode(bytes);
                 $($other.encode(bytes);)*
             }
+
+            fn column(form: &mut String) {
+                form.push('(');
+                $first::column(form);
+                $(
+                    form.push_str(", ");
+                    $other::column(form);
+                )*
+                form.push(')');
+            }
         }
     };
 }
@@ -147,10 +162,14 @@ tuple!(A B C D E);
 tuple!(A B C D E F);
 
 macro_rules! as_another {
-    ($($type:ident as $form:ty: |$value:ident| $bytes:expr;)*) => {$(
+    ($($type:ident as $form:ty, $column:literal: |$value:ident| $bytes:expr;)*) => {$(
         impl ViewKey for $type {
             fn describe(form: &mut String) {
                 <$form>::describe(form);
+            }
+
+            fn column(form: &mut String) {
+                form.push_str($column);
             }
 
             fn encode(&self, bytes: &mut KeyBytes) {
@@ -162,11 +181,11 @@ macro_rules! as_another {
 }
 
 as_another! {
-    Position as u64: |position| &position.get().to_be_bytes();
-    Version as u64: |version| &version.get().to_be_bytes();
-    Timestamp as u64: |time| &time.as_micros().to_be_bytes();
-    EventId as [u8; 16]: |id| id.as_bytes();
-    Uuid as [u8; 16]: |id| id.as_bytes();
+    Position as u64, "u64": |position| &position.get().to_be_bytes();
+    Version as u64, "u64": |version| &version.get().to_be_bytes();
+    Timestamp as u64, "timestamp": |time| &time.as_micros().to_be_bytes();
+    EventId as [u8; 16], "uuid": |id| id.as_bytes();
+    Uuid as [u8; 16], "uuid": |id| id.as_bytes();
 }
 
 impl ViewKey for StreamName {

@@ -62,8 +62,11 @@ pub(super) fn index(entry: &mut Vec<u8>, table: u32, index: usize, value: &[u8],
     entry.extend_from_slice(key);
 }
 
+/// How the keys of the notes of views begin.
+pub(super) const VIEW: &str = "view/";
+
 pub(super) fn view_note(view: &str) -> String {
-    format!("view/{view}")
+    format!("{VIEW}{view}")
 }
 
 pub(super) fn table_note(projection: &str, generation: u32, view: &str) -> String {

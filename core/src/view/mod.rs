@@ -3,6 +3,7 @@
 mod contents;
 mod context;
 mod cursor;
+pub mod database;
 pub(crate) mod definition;
 mod entries;
 mod error;

@@ -96,6 +96,11 @@ impl ScanPlan {
         }
     }
 
+    /// Returns the first and the last entry.
+    pub(super) const fn bounds(&self) -> (&Bound<Vec<u8>>, &Bound<Vec<u8>>) {
+        (&self.from, &self.to)
+    }
+
     pub(super) fn contains(&self, entry: &[u8]) -> bool {
         let is_after = match &self.from {
             Bound::Included(from) => entry >= from.as_slice(),

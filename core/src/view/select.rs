@@ -5,6 +5,7 @@
 
 use super::View;
 use super::cursor::Cursor;
+use super::database::RowRange;
 use super::key::KeyBytes;
 use super::lookup::{KeyOf, RangeOf};
 use std::fmt;
@@ -117,7 +118,27 @@ impl<V: View> Select<V> {
         )
     }
 
-    pub(super) fn passes(&self, row: &V) -> bool {
+    /// Returns the range that it reads, for databases: without its filter and its cursor.
+    #[must_use]
+    pub fn range(&self) -> RowRange {
+        RowRange {
+            index: self.index,
+            from: self.from.clone(),
+            to: self.to.clone(),
+            is_reverse: self.is_reverse,
+            limit: self.limit,
+        }
+    }
+
+    /// Returns whether it has a filter.
+    #[must_use]
+    pub const fn is_filtered(&self) -> bool {
+        self.filter.is_some()
+    }
+
+    /// Returns whether a row passes the filter.
+    #[must_use]
+    pub fn passes(&self, row: &V) -> bool {
         self.filter.as_ref().is_none_or(|passes| passes(row))
     }
 }

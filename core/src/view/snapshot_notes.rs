@@ -1,8 +1,9 @@
 //! The notes of a transaction on views: texts by key, read from a snapshot.
 
 use super::ViewError;
-use super::entries::Entries;
-use crate::notes::{Held, NotesTransaction, Reading};
+use super::database::{LoadedEntries, NotesRange};
+use super::entries::{Entries, ReadingEntries};
+use crate::notes::{Held, NotesTransaction, Texts};
 use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{Direction, EntryWrite, after_prefix};
 use std::ops::{Bound, ControlFlow};
@@ -22,13 +23,36 @@ impl SnapshotNotes {
     }
 
     /// Returns the snapshot for reading.
-    pub(super) fn entries(&self) -> Result<Reading<'_>, ViewError> {
+    pub(super) fn entries(&self) -> Result<ReadingEntries<'_>, ViewError> {
         self.entries.read(self.notes.read())
     }
 
-    /// Returns the holder of the snapshot, which can release it.
-    pub(super) const fn held(&self) -> &Held {
+    /// Returns the holder of a snapshot that can be released.
+    pub(super) const fn held(&self) -> Option<&Held> {
         self.entries.held()
+    }
+
+    /// Returns what was read of a database, if the views are in one.
+    pub(super) fn loaded(&self) -> Option<&LoadedEntries> {
+        match &self.entries {
+            Entries::Embedded(_) => None,
+            Entries::Loaded(loaded) => Some(loaded),
+        }
+    }
+
+    pub(super) fn loaded_mut(&mut self) -> Option<&mut LoadedEntries> {
+        match &mut self.entries {
+            Entries::Embedded(_) => None,
+            Entries::Loaded(loaded) => Some(loaded),
+        }
+    }
+
+    /// Reads what was asked for and is not loaded yet.
+    pub(super) async fn load(&mut self) -> Result<(), ViewError> {
+        match &mut self.entries {
+            Entries::Embedded(_) => Ok(()),
+            Entries::Loaded(loaded) => loaded.load(self.notes.read()).await,
+        }
     }
 
     pub(super) fn get(&mut self, key: &str) -> Result<Option<String>, ViewError> {
@@ -64,6 +88,9 @@ impl SnapshotNotes {
         after: &str,
         limit: usize,
     ) -> Result<Vec<(String, String)>, ViewError> {
+        if let Some(loaded) = self.loaded() {
+            return loaded.notes(NotesRange::new(prefix, after, limit));
+        }
         let from = if after > prefix {
             Bound::Excluded(after.as_bytes())
         } else {
@@ -95,6 +122,11 @@ impl SnapshotNotes {
             },
         )?;
         failed.map_or(Ok(notes), Err)
+    }
+
+    /// Returns the notes that were read, and the changed ones.
+    pub(super) fn into_parts(self) -> (Texts, Texts) {
+        self.notes.into_parts()
     }
 
     /// Joins the changed and the read notes with other changes.

@@ -1,8 +1,8 @@
 //! `Views` as the store in which projections keep their rows.
 
 use super::ViewError;
-use super::entries::Entries;
-use super::layout::{self, CounterNote, FORMAT, TableNote, ViewNote};
+use super::database::{TableChange, TableRef};
+use super::layout::{self, CounterNote, FORMAT, TableNote, VIEW, ViewNote};
 use super::transaction::ViewTransaction;
 use super::views::Views;
 use crate::notes::{Held, NoteStore};
@@ -22,12 +22,17 @@ impl NoteStore for Views {
         self.transaction("", 0)
     }
 
+    async fn begin_read(&self) -> Result<ViewTransaction, ViewError> {
+        let entries = self.reading_entries().await?;
+        Ok(ViewTransaction::new(entries, "", 0))
+    }
+
     async fn get(
         &self,
         transaction: &mut ViewTransaction,
         key: &str,
     ) -> Result<Option<String>, ViewError> {
-        transaction.notes.get(key)
+        transaction.with_loaded(|one| one.notes.get(key)).await
     }
 
     async fn put(
@@ -45,7 +50,7 @@ impl NoteStore for Views {
         transaction: &mut ViewTransaction,
         prefix: &str,
     ) -> Result<Vec<(String, String)>, ViewError> {
-        transaction.notes.list(prefix)
+        transaction.with_loaded(|one| one.notes.list(prefix)).await
     }
 
     async fn list_page(
@@ -55,19 +60,25 @@ impl NoteStore for Views {
         after: &str,
         limit: usize,
     ) -> Result<Vec<(String, String)>, ViewError> {
-        transaction.notes.stored_after(prefix, after, limit)
+        let page = |one: &mut ViewTransaction| one.notes.stored_after(prefix, after, limit);
+        transaction.with_loaded(page).await
     }
 
     fn held(&self, transaction: &ViewTransaction) -> Option<Held> {
-        Some(transaction.notes.held().clone())
+        transaction.notes.held().cloned()
     }
 
     fn is_conflict(&self, error: &ViewError) -> bool {
-        matches!(error, ViewError::Changed { .. })
+        matches!(
+            error,
+            ViewError::Changed { .. } | ViewError::Conflict { .. }
+        )
     }
 
     fn is_refusal(&self, error: &ViewError) -> bool {
-        use ViewError::{Encode, Failed, NotKept, NotUnique, RowTooLarge, Store, Unreadable};
+        use ViewError::{
+            Encode, Failed, NotKept, NotUnique, Refused, RowTooLarge, Store, Unreadable,
+        };
         matches!(
             error,
             Encode { .. }
@@ -76,17 +87,14 @@ impl NoteStore for Views {
                 | NotKept { .. }
                 | NotUnique { .. }
                 | Failed { .. }
+                | Refused { .. }
                 // Fewer events have fewer rows.
                 | Store(StoreError::Limit(_))
         )
     }
 
     async fn commit(&self, transaction: ViewTransaction) -> Result<(), ViewError> {
-        let write = transaction.into_write()?;
-        if write.changes().is_empty() {
-            return Ok(());
-        }
-        self.write(write).await
+        self.write(transaction).await
     }
 }
 
@@ -95,7 +103,15 @@ impl ViewStore for Views {
         &self,
         generation: &Generation,
     ) -> Result<ViewTransaction, ViewError> {
-        self.transaction(generation.projection, generation.number)
+        let transaction = self.transaction(generation.projection, generation.number)?;
+        if let Some(loaded) = transaction.notes.loaded() {
+            // The handlers need them; they are read along with the first note.
+            for view in generation.views.iter() {
+                let (projection, number) = (generation.projection, generation.number);
+                loaded.want_note(layout::table_note(projection, number, view.name));
+            }
+        }
+        Ok(transaction)
     }
 
     async fn check(&self, transaction: &mut ViewTransaction) -> Result<(), ViewError> {
@@ -107,7 +123,7 @@ impl ViewStore for Views {
         transaction: &mut ViewTransaction,
         generation: &Generation,
     ) -> Result<(), ViewError> {
-        transaction.prepare(generation)
+        transaction.with_loaded(|one| one.prepare(generation)).await
     }
 
     async fn activate(
@@ -115,7 +131,9 @@ impl ViewStore for Views {
         transaction: &mut ViewTransaction,
         generation: &Generation,
     ) -> Result<(), ViewError> {
-        transaction.activate(generation)
+        transaction
+            .with_loaded(|one| one.activate(generation))
+            .await
     }
 
     async fn discard(
@@ -123,7 +141,17 @@ impl ViewStore for Views {
         transaction: &mut ViewTransaction,
         generation: &Generation,
     ) -> Result<bool, ViewError> {
-        transaction.discard(generation)
+        transaction.with_loaded(|one| one.discard(generation)).await
+    }
+
+    fn lacking(&self, transaction: &ViewTransaction) -> usize {
+        ViewTransaction::lacking(transaction)
+    }
+
+    async fn load(&self, transaction: &mut ViewTransaction) -> Result<(), ViewError> {
+        transaction.load().await?;
+        transaction.forget_rows();
+        Ok(())
     }
 }
 
@@ -133,7 +161,7 @@ impl Views {
         projection: &'static str,
         generation: u32,
     ) -> Result<ViewTransaction, ViewError> {
-        let entries = Entries::new(self.clone(), self.entries()?);
+        let entries = self.transaction_entries()?;
         Ok(ViewTransaction::new(entries, projection, generation))
     }
 }
@@ -157,9 +185,14 @@ impl ViewTransaction {
                     expected: view.form.clone(),
                 });
             }
+            let number = self.next_table()?;
+            if self.notes.loaded().is_some() {
+                let table = table_of(view, number)?;
+                self.change(TableChange::Create(table));
+            }
             let note = TableNote {
                 format: FORMAT,
-                table: self.next_table()?,
+                table: number,
                 form: view.form.clone(),
             };
             self.notes.put(&key, Some(&layout::write(&key, &note)?));
@@ -225,6 +258,10 @@ impl ViewTransaction {
             });
         };
         let TableNote { table, form, .. } = layout::parse(&table, note.as_bytes())?;
+        if self.notes.loaded().is_some() {
+            let table = table_of(view, table)?;
+            self.change(TableChange::Show(table));
+        }
         let note = ViewNote {
             format: FORMAT,
             projection: generation.projection.to_owned(),
@@ -241,7 +278,8 @@ impl ViewTransaction {
         let tables = self.notes.list(&prefix)?;
         for (key, note) in &tables {
             let note: TableNote = layout::parse(key, note.as_bytes())?;
-            if !self.remove_entries(note.table)? {
+            let view = key.strip_prefix(&prefix).unwrap_or_default();
+            if !self.remove_table(view, note.table)? {
                 return Ok(false);
             }
         }
@@ -256,7 +294,14 @@ impl ViewTransaction {
     }
 
     /// Removes as many entries as one transaction may; returns whether none are left.
-    pub(super) fn remove_entries(&mut self, table: u32) -> Result<bool, ViewError> {
+    pub(super) fn remove_table(&mut self, view: &str, table: u32) -> Result<bool, ViewError> {
+        if self.notes.loaded().is_some() {
+            self.change(TableChange::Drop {
+                view: view.to_owned(),
+                number: table,
+            });
+            return Ok(true);
+        }
         let mut prefix = Vec::new();
         layout::begin_table(&mut prefix, table);
         let (removed, mut is_all) = (&mut self.removed, true);
@@ -296,7 +341,28 @@ impl ViewTransaction {
     pub(super) fn forget(&mut self, key: &str) -> Result<(), ViewError> {
         self.notes.get(key)?;
         self.notes.put(key, None);
+        if self.notes.loaded().is_some() {
+            let view = key.strip_prefix(VIEW).unwrap_or(key).to_owned();
+            self.change(TableChange::Hide { view });
+        }
         Ok(())
+    }
+
+    /// Adds a change of tables, once.
+    fn change(&mut self, change: TableChange) {
+        if !self.changes.contains(&change) {
+            self.changes.push(change);
+        }
+    }
+}
+
+fn table_of(view: &ViewDefinition, number: u32) -> Result<TableRef, ViewError> {
+    match &view.table {
+        Some(table) => Ok(TableRef::new(number, table.clone())),
+        None => Err(ViewError::NoTable {
+            view: view.name.to_owned(),
+            reason: "its definition has no columns; make it with `ViewDefinition::of`".to_owned(),
+        }),
     }
 }
 

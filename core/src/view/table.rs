@@ -1,5 +1,6 @@
 //! The rows of one view that a transaction has read or changed.
 
+use super::database::{NewRow, RowChange};
 use super::index_values::{Value, next_value, push_index_values};
 use super::key::KeyBytes;
 use super::layout::{self, KEY_BYTES};
@@ -18,6 +19,8 @@ use std::marker::PhantomData;
 /// The rows of one view that a transaction has read or changed.
 pub(super) struct Table<V> {
     pub(super) number: u32,
+    /// Whether a row that is put is read first, so that the entries of its indexes are known.
+    reads_before: bool,
     rows: Rows<Row<V>>,
     /// The values of changed rows in all indexes, each after its length: as they were before the first change,
     /// and at each check of unique indexes.
@@ -58,9 +61,10 @@ impl<V: View> Table<V> {
         is_unique
     };
 
-    pub(super) fn new(number: u32) -> Self {
+    pub(super) fn new(number: u32, reads_before: bool) -> Self {
         Table {
             number,
+            reads_before: Self::IS_UNIQUE || (reads_before && !V::INDEXES.is_empty()),
             rows: Rows::new(),
             values: Vec::new(),
             changed: Vec::new(),
@@ -136,17 +140,19 @@ impl<V: View> Table<V> {
         };
         let key = self.key.as_bytes();
         // Without indexes, it does not matter whether the store has a row.
-        let before = if V::INDEXES.is_empty() {
-            Some(0)
+        let (before, looked_at) = if !self.reads_before {
+            (Some(0), None)
         } else {
             let before = self.reader(entries).get(key, &mut self.entry)?;
-            before.map(|before| push_index_values(&mut self.values, &before, &mut self.value))
+            let before =
+                before.map(|before| push_index_values(&mut self.values, &before, &mut self.value));
+            (before, before)
         };
         let row = Row {
             before,
             now: Some(row),
             is_changed: true,
-            looked_at: before,
+            looked_at,
         };
         let place = self.rows.insert(vacant, key, row);
         self.changed.push(place);
@@ -264,6 +270,9 @@ pub(super) trait AnyTable: Any + Send {
     /// checks unique indexes.
     fn check_changes(&mut self, entries: &dyn EntrySnapshot) -> Result<(), ViewError>;
 
+    /// Returns the changed rows, for a database.
+    fn changes(&mut self) -> Result<Vec<RowChange>, ViewError>;
+
     /// Adds the changed rows to the changes of entries.
     fn write(
         &mut self,
@@ -324,6 +333,28 @@ impl<V: View> AnyTable for Table<V> {
             changes.push(entry, holder.map(|place| self.rows.key(place)));
         }
         Ok(())
+    }
+
+    fn changes(&mut self) -> Result<Vec<RowChange>, ViewError> {
+        let mut changes = Vec::new();
+        for (key, row) in self.rows.iter().filter(|(_, row)| row.is_changed) {
+            let now = match (&row.now, row.before) {
+                (Some(now), _) => {
+                    let mut json = Vec::new();
+                    encode(&mut json, now)?;
+                    let values = V::INDEXES.iter().map(|index| {
+                        let mut value = KeyBytes::new();
+                        (index.encode)(now, &mut value);
+                        value.into_bytes()
+                    });
+                    Some(NewRow::new(json, values.collect()))
+                }
+                (None, Some(_)) => None,
+                (None, None) => continue,
+            };
+            changes.push(RowChange::new(key.to_owned(), now));
+        }
+        Ok(changes)
     }
 
     fn check_changes(&mut self, entries: &dyn EntrySnapshot) -> Result<(), ViewError> {

@@ -3,7 +3,8 @@
 // Selections and keys are passed by value, so that calls read as they should.
 #![allow(clippy::needless_pass_by_value)]
 
-use super::entries::Entries;
+use super::database::{LoadedEntries, LoadedRange, RowsWrite, TableChange, ViewWrite};
+use super::entries::{Entries, ReadingEntries};
 use super::key::KeyBytes;
 use super::layout;
 use super::lookup::KeyOf;
@@ -13,7 +14,6 @@ use super::snapshot_notes::SnapshotNotes;
 use super::table::{AnyTable, Table, encode};
 use super::views::check_form;
 use super::{View, ViewError};
-use crate::notes::Reading;
 use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{Direction, EntryWrite};
 use std::any::Any;
@@ -31,6 +31,8 @@ pub struct ViewTransaction {
     tables: Vec<Box<dyn AnyTable>>,
     /// Entries to remove.
     pub(super) removed: Vec<Vec<u8>>,
+    /// The tables that come and go, in a database.
+    pub(super) changes: Vec<TableChange>,
     /// The error of a change that failed half-way: the rows are no longer what the handlers intended.
     failed: Option<String>,
 }
@@ -43,6 +45,7 @@ impl ViewTransaction {
             generation,
             tables: Vec::new(),
             removed: Vec::new(),
+            changes: Vec::new(),
             failed: None,
         }
     }
@@ -134,6 +137,9 @@ impl ViewTransaction {
         if limit == 0 {
             return Ok(rows);
         }
+        if let ReadingEntries::Loaded(loaded) = &entries {
+            loaded.want_range(LoadedRange::new(table.number, &plan, select.range()));
+        }
         let changed = changed_rows(table, &plan, &select);
         let mut changed = changed.into_iter().peekable();
         let reader = table.reader(&*entries);
@@ -171,7 +177,7 @@ impl ViewTransaction {
     #[allow(clippy::type_complexity)]
     fn table<V: View>(
         &mut self,
-    ) -> Result<(&mut Table<V>, Reading<'_>, &mut Option<String>), ViewError> {
+    ) -> Result<(&mut Table<V>, ReadingEntries<'_>, &mut Option<String>), ViewError> {
         let is_it = |table: &dyn AnyTable| (table as &dyn Any).is::<Table<V>>();
         let place = match self.tables.iter().position(|table| is_it(&**table)) {
             Some(place) => place,
@@ -200,7 +206,48 @@ impl ViewTransaction {
         if self.tables.iter().any(|open| open.number() == note.table) {
             return Err(ViewError::TwoTypes { view: V::NAME });
         }
-        Ok(Table::new(note.table))
+        let reads_before = match self.notes.loaded_mut() {
+            None => true,
+            Some(loaded) => {
+                loaded.open::<V>(note.table);
+                false
+            }
+        };
+        Ok(Table::new(note.table, reads_before))
+    }
+
+    /// Returns how many rows and notes must be read of a database, before what asked for them is done again.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn lacking(&self) -> usize {
+        self.notes.loaded().map_or(0, LoadedEntries::lacking)
+    }
+
+    /// Reads what was asked for and was not there.
+    #[doc(hidden)]
+    pub async fn load(&mut self) -> Result<(), ViewError> {
+        self.notes.load().await
+    }
+
+    /// Does work again until all that it asks for is there. It must not matter how often it is done.
+    pub(super) async fn with_loaded<T>(
+        &mut self,
+        mut work: impl FnMut(&mut Self) -> Result<T, ViewError> + Send,
+    ) -> Result<T, ViewError> {
+        loop {
+            match work(self) {
+                Err(_) if self.notes.loaded().is_some_and(LoadedEntries::lacks) => {
+                    self.load().await?;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Forgets all changes of rows, for events that are handled again.
+    pub(super) fn forget_rows(&mut self) {
+        self.tables.clear();
+        self.failed = None;
     }
 
     /// Checks the changes of one event.
@@ -230,8 +277,40 @@ impl ViewTransaction {
         for entry in &self.removed {
             changes.push(entry, None);
         }
-        self.notes.held().release();
+        if let Some(held) = self.notes.held() {
+            held.release();
+        }
         Ok(self.notes.into_write(changes))
+    }
+
+    /// Returns all changes for a database, and what they rely on.
+    pub(super) fn into_view_write(mut self) -> Result<ViewWrite, ViewError> {
+        if let Some(reason) = self.failed {
+            return Err(ViewError::Failed { reason });
+        }
+        let mut rows = Vec::new();
+        if let Some(loaded) = self.notes.loaded() {
+            for table in &mut self.tables {
+                table.check_changes(loaded)?;
+                let changed = table.changes()?;
+                if !changed.is_empty()
+                    && let Some(table) = loaded.table(table.number())
+                {
+                    rows.push(RowsWrite {
+                        table: table.clone(),
+                        rows: changed,
+                    });
+                }
+            }
+        }
+        let tables = self.changes;
+        let (expected, notes) = self.notes.into_parts();
+        Ok(ViewWrite {
+            expected,
+            notes,
+            tables,
+            rows,
+        })
     }
 }
 

@@ -1,10 +1,13 @@
 //! Views in the entries of an embedded store.
 
 use super::cursor::Page;
+use super::database::ViewDatabase;
+use super::entries::{EmbeddedEntries, Entries};
 use super::form::reads_as_well;
 use super::lookup::KeyOf;
 use super::select::Select;
 use super::snapshot::ViewSnapshot;
+use super::transaction::ViewTransaction;
 use super::{View, ViewError, layout};
 use crate::projection::ViewDefinition;
 use crate::store::StoreError;
@@ -41,8 +44,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub struct Views(Arc<Shared>);
 
 struct Shared {
-    store: Box<dyn Embedded>,
+    kept: Kept,
     known: Arc<Known>,
+}
+
+/// Where the rows are.
+enum Kept {
+    Embedded(Box<dyn Embedded>),
+    Database(Arc<dyn ViewDatabase>),
 }
 
 /// A store that is used for its entries only.
@@ -71,8 +80,19 @@ impl Views {
     /// Opens the views in the entries of a store. Stores are cheap to clone: pass `store.clone()`.
     #[must_use]
     pub fn new(store: impl EmbeddedStore) -> Self {
+        Views::kept(Kept::Embedded(Box::new(store)))
+    }
+
+    /// Opens the views in a database, for projections alone: the database's own type reads them, as it must wait for each
+    /// read. What reads here returns [`ViewError::InDatabase`].
+    #[must_use]
+    pub fn in_database(database: Arc<dyn ViewDatabase>) -> Self {
+        Views::kept(Kept::Database(database))
+    }
+
+    fn kept(kept: Kept) -> Self {
         Views(Arc::new(Shared {
-            store: Box::new(store),
+            kept,
             known: Arc::default(),
         }))
     }
@@ -139,11 +159,51 @@ impl Views {
     }
 
     pub(super) fn entries(&self) -> Result<Box<dyn EntrySnapshot>, ViewError> {
-        Ok(self.0.store.snapshot()?)
+        match &self.0.kept {
+            Kept::Embedded(store) => Ok(store.snapshot()?),
+            Kept::Database(_) => Err(ViewError::InDatabase),
+        }
     }
 
-    pub(super) async fn write(&self, write: EntryWrite) -> Result<(), ViewError> {
-        Ok(self.0.store.write(write).await?)
+    /// Returns the entries for a transaction.
+    pub(super) fn transaction_entries(&self) -> Result<Entries, ViewError> {
+        Ok(match &self.0.kept {
+            Kept::Embedded(store) => {
+                Entries::Embedded(EmbeddedEntries::new(self.clone(), store.snapshot()?))
+            }
+            Kept::Database(database) => Entries::loaded(database.clone()),
+        })
+    }
+
+    /// Returns the entries for a transaction that only reads, as they are now.
+    pub(super) async fn reading_entries(&self) -> Result<Entries, ViewError> {
+        match &self.0.kept {
+            Kept::Embedded(_) => self.transaction_entries(),
+            Kept::Database(database) => Ok(Entries::loaded(database.snapshot().await?)),
+        }
+    }
+
+    /// Writes all changes of a transaction.
+    pub(super) async fn write(&self, transaction: ViewTransaction) -> Result<(), ViewError> {
+        match &self.0.kept {
+            Kept::Embedded(store) => {
+                let write = transaction.into_write()?;
+                if write.changes().is_empty() {
+                    return Ok(());
+                }
+                Ok(store.write(write).await?)
+            }
+            Kept::Database(database) => {
+                let mut transaction = transaction;
+                // A check may need rows that were not read, if the last event was not checked.
+                transaction.with_loaded(ViewTransaction::check).await?;
+                let write = transaction.into_view_write()?;
+                if write.is_empty() {
+                    return Ok(());
+                }
+                database.write(write).await
+            }
+        }
     }
 }
 

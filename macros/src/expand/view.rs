@@ -36,8 +36,9 @@ fn row(view: &View<'_>, key: &[&Field]) -> TokenStream {
     } = view;
     let private = private(krate);
     let ident = &input.ident;
-    let (key_type, key_form) = (value_type(key), (describe(view, key), encode(view, key)));
-    let (describe_key, encode_key) = key_form;
+    let key_type = value_type(key);
+    let (describe_key, encode_key) = (describe(view, key, "describe"), encode(view, key));
+    let (column_key, key_fields) = (describe(view, key, "column"), names(key));
     let write_key = write(view, key, &quote!(self));
     let indexes = view.indexes.iter().filter_map(|index| {
         let Checked::Good(fields) = &index.fields else {
@@ -51,15 +52,18 @@ fn row(view: &View<'_>, key: &[&Field]) -> TokenStream {
             }
             _ => quote!(false),
         };
-        let describe = describe(view, fields);
+        let column = describe(view, fields, "column");
+        let describe = describe(view, fields, "describe");
+        let names = names(fields);
         let write = write(view, fields, &quote!(__row));
         Some(quote! {
             #krate::view::ViewIndex::__new(
-                #name,
+                (#name, &[#(#names),*]),
                 #unique,
                 #is_optional,
                 #describe,
                 |__row: &Self, __bytes: &mut #krate::view::KeyBytes| { #write },
+                #column,
             )
         })
     });
@@ -71,7 +75,8 @@ fn row(view: &View<'_>, key: &[&Field]) -> TokenStream {
             const INDEXES: &'static [#krate::view::ViewIndex<Self>] = &[#(#indexes),*];
             type Key = #key_type;
             const KEY: #krate::view::KeyForm<#key_type> =
-                #krate::view::KeyForm::__new(#describe_key, #encode_key);
+                #krate::view::KeyForm::__new(#describe_key, #encode_key, #column_key);
+            const KEY_FIELDS: &'static [&'static #private::str] = &[#(#key_fields),*];
 
             fn encode_key(&self, __bytes: &mut #krate::view::KeyBytes) {
                 #write_key
@@ -102,7 +107,7 @@ fn fallback(cx: &Ctxt, view: &View<'_>) -> TokenStream {
             const INDEXES: &'static [#krate::view::ViewIndex<Self>] = &[];
             type Key = #key;
             const KEY: #krate::view::KeyForm<Self::Key> =
-                #krate::view::KeyForm::__new(|_| {}, |_, _| {});
+                #krate::view::KeyForm::__new(|_| {}, |_, _| {}, |_| {});
 
             fn encode_key(&self, _: &mut #krate::view::KeyBytes) {}
 
@@ -123,16 +128,21 @@ fn value_type(fields: &[&Field]) -> Type {
     }
 }
 
-/// What describes the value of these fields, as `ViewKey::describe` of its type does.
-fn describe(view: &View<'_>, fields: &[&Field]) -> TokenStream {
+/// What describes the value of these fields, as `ViewKey::describe` or `ViewKey::column` of its type does.
+fn describe(view: &View<'_>, fields: &[&Field], function: &str) -> TokenStream {
     let krate = &view.krate;
     if let [field] = fields {
-        let ty = &field.ty;
-        return quote!(<#ty as #krate::ViewKey>::describe);
+        let (ty, function) = (&field.ty, format_ident!("{function}"));
+        return quote!(<#ty as #krate::ViewKey>::#function);
     }
     let private = private(krate);
-    let describes = view_key::describe_tuple(krate, fields.iter().map(|field| &field.ty));
+    let types = fields.iter().map(|field| &field.ty);
+    let describes = view_key::describe_tuple(krate, types, function);
     quote!(|__form: &mut #private::String| { #describes })
+}
+
+fn names(fields: &[&Field]) -> Vec<String> {
+    fields.iter().map(|field| valid::name_of(field)).collect()
 }
 
 /// What writes the value of these fields, as `ViewKey::encode` does.
@@ -230,7 +240,7 @@ fn selections_of(
     let (vis, ty) = (&input.vis, value_type(fields));
     let encode = encode(view, fields);
     let (name, span) = (&index.name, index.ident.span());
-    let names: Vec<_> = fields.iter().map(|field| valid::name_of(field)).collect();
+    let names = names(fields);
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let what = attr::list(&names);
     let by = format_ident!("by_{name}", span = span);

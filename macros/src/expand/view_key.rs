@@ -5,7 +5,7 @@ use super::{anonymous, private, respanned};
 use crate::ctxt::Ctxt;
 use crate::valid::{self, Form, ViewKey};
 use proc_macro2::{Delimiter, Group, Literal, TokenStream};
-use quote::quote;
+use quote::{format_ident, quote};
 use syn::ext::IdentExt as _;
 use syn::{DeriveInput, Member, Path, Type, Variant};
 
@@ -27,18 +27,27 @@ fn impls(key: &ViewKey<'_>) -> TokenStream {
     } = key;
     let private = private(krate);
     let ident = &input.ident;
-    let (describe, encode, check) = match form {
+    let (describe, column, encode, check) = match form {
         Form::Fields(fields) => (
-            describe_fields(krate, fields),
+            describe_fields(krate, fields, "describe"),
+            Some(describe_fields(krate, fields, "column")),
             encode_fields(krate, fields),
             TokenStream::new(),
         ),
         Form::Variants(variants) => (
             describe_variants(krate, variants),
+            None,
             encode_variants(krate, variants),
             check_numbers(key, variants),
         ),
     };
+    let column = column.map(|column| {
+        quote! {
+            fn column(__form: &mut #private::String) {
+                #column
+            }
+        }
+    });
     let is_optional = match form {
         Form::Fields(fields) => match fields.as_slice() {
             [(_, ty)] => Some(quote! {
@@ -58,6 +67,8 @@ fn impls(key: &ViewKey<'_>) -> TokenStream {
             fn encode(&self, __bytes: &mut #krate::view::KeyBytes) {
                 #encode
             }
+
+            #column
 
             #is_optional
         }
@@ -87,24 +98,28 @@ fn fallback(key: &ViewKey<'_>) -> TokenStream {
 }
 
 /// A newtype is described as what it holds, and several fields as a tuple.
-fn describe_fields(krate: &Path, fields: &[(Member, &Type)]) -> TokenStream {
+fn describe_fields(krate: &Path, fields: &[(Member, &Type)], function: &str) -> TokenStream {
     match fields {
-        [(_, ty)] => quote!(<#ty as #krate::ViewKey>::describe(__form);),
-        _ => describe_tuple(krate, fields.iter().map(|(_, ty)| *ty)),
+        [(_, ty)] => {
+            let function = format_ident!("{function}");
+            quote!(<#ty as #krate::ViewKey>::#function(__form);)
+        }
+        _ => describe_tuple(krate, fields.iter().map(|(_, ty)| *ty), function),
     }
 }
 
-/// Describes a tuple of these types.
+/// Describes a tuple of these types, with a function of `ViewKey`: `describe` or `column`.
 pub(crate) fn describe_tuple<'a>(
     krate: &Path,
     types: impl Iterator<Item = &'a Type>,
+    function: &str,
 ) -> TokenStream {
-    let private = private(krate);
+    let (private, function) = (private(krate), format_ident!("{function}"));
     let describes = types.enumerate().map(|(i, ty)| {
         let before = if i == 0 { "(" } else { ", " };
         quote! {
             #private::String::push_str(__form, #before);
-            <#ty as #krate::ViewKey>::describe(__form);
+            <#ty as #krate::ViewKey>::#function(__form);
         }
     });
     quote! {

@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 /// How long events are handled at most before a checkpoint is written.
 const LONGEST: Duration = Duration::from_secs(1);
 
+/// How many rows are read at once, at most, of a database that awaits each read.
+const LACKING: usize = 4096;
+
 /// What to do with an event.
 enum Turn {
     /// It is another worker's, not wanted, or was handled before.
@@ -234,14 +237,30 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let mut effects: Vec<Effect> = Vec::new();
         let (mut handled, mut parked, mut up_to) = (0, Vec::new(), up_to);
         let (mut attempt, mut last) = (Attempt::Done, events.end - 1);
-        let (began, longest) = (Instant::now(), self.leases.interval().min(LONGEST));
-        let mut now = began;
-        for index in events {
+        let (mut began, longest) = (Instant::now(), self.leases.interval().min(LONGEST));
+        let (mut now, mut index) = (began, events.start);
+        loop {
+            let lacking = self.context.handler.lacking(&transaction);
+            let is_over = index == events.end || now - began >= longest;
+            if lacking >= LACKING || (lacking > 0 && is_over) {
+                self.slot.end();
+                self.context.handler.load(&mut transaction).await?;
+                effects.clear();
+                parked.clear();
+                (handled, index) = (0, events.start);
+                began = Instant::now();
+                now = began;
+                continue;
+            }
+            if index == events.end {
+                break;
+            }
             let event = batch.get(index);
+            index += 1;
             let outcome = match self.turn_of(&event) {
                 Ok(Turn::Passed) => continue,
                 Ok(Turn::Parked) => {
-                    parked.push(index);
+                    parked.push(index - 1);
                     continue;
                 }
                 Ok(Turn::Due) => {
@@ -252,6 +271,12 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 }
                 Err(error) => Err(error),
             };
+            let index = index - 1;
+            if self.context.handler.lacking(&transaction) > 0 {
+                // All are handled again once the rows are read. The next events may need others, which are read along.
+                now = Instant::now();
+                continue;
+            }
             if let Err(error) = outcome {
                 self.refuse_overtaken(&transaction, &error)?;
                 attempt = Attempt::Failed { index, error };

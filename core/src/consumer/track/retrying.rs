@@ -250,9 +250,16 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let stage = HandlingStage::Handler;
         self.slot
             .begin(stage, event.name, Some(event.place()), Instant::now());
-        let outcome = self
-            .handle(&event, &mut transaction, &mut effects, failures)
-            .await;
+        let outcome = loop {
+            let outcome = self
+                .handle(&event, &mut transaction, &mut effects, failures)
+                .await;
+            if self.context.handler.lacking(&transaction) == 0 {
+                break outcome;
+            }
+            self.context.handler.load(&mut transaction).await?;
+            effects.clear();
+        };
         self.slot.turn_to(HandlingStage::Commit);
         // Another worker may have taken over meanwhile, and dealt with it.
         if !self.owns(letter.partition) {
