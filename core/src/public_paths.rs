@@ -15,6 +15,7 @@ fn each_public_name_has_one_path() {
         ".",
         "../contract",
         "../store-lmdb",
+        "../store-postgres",
         "../store-sharded",
         "../bus-nats",
         "../bus-rabbitmq",

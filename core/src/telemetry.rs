@@ -34,6 +34,7 @@
 //! | `reason` | why something is done |
 //! | `removed` | the topics that a queue no longer has |
 //! | `sequence` | the sequence of an event |
+//! | `shard` | the number of a shard of a sharded store |
 //! | `state` | the state of a consumer |
 //! | `stream` | the name of a stream |
 //! | `to` | the state of a consumer from then on |
@@ -81,7 +82,13 @@ mod tests {
         let mut traced = BTreeSet::new();
         let core = Path::new(env!("CARGO_MANIFEST_DIR"));
         collect(&core.join("src"), &mut traced);
-        for other in ["store-lmdb", "store-sharded", "bus-nats", "bus-rabbitmq"] {
+        for other in [
+            "store-lmdb",
+            "store-postgres",
+            "store-sharded",
+            "bus-nats",
+            "bus-rabbitmq",
+        ] {
             let folder = core.join("..").join(other).join("src");
             if !folder.is_dir() {
                 // The package by itself, as it is published.

@@ -7,5 +7,6 @@ mod damage;
 mod failures;
 mod kit;
 mod opening;
+mod several_programs;
 #[cfg(feature = "tls")]
 mod tls;
